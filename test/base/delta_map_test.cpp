@@ -32,14 +32,34 @@ TEST_CASE("pending sets equal the naive difference after any history") {
   for (int step = 0; step < 20000; ++step) {
     const int key = static_cast<int>(random() % 20), value = static_cast<int>(random() % 3);
     switch (random() % 6) {
-      case 0: map.want(key, value); want[key] = value; break;
-      case 1: map.unwant(key); want.erase(key); break;
-      case 2: map.seen(key, value); have[key] = value; break;
-      case 3: map.seen_gone(key); have.erase(key); break;
+      case 0:
+        map.want(key, value);
+        want[key] = value;
+        break;
+      case 1:
+        map.unwant(key);
+        want.erase(key);
+        break;
+      case 2:
+        map.seen(key, value);
+        have[key] = value;
+        break;
+      case 3:
+        map.seen_gone(key);
+        have.erase(key);
+        break;
       case 4: map.replace_seen({have.begin(), have.end()}); break;
       case 5:
-        map.for_each_update([&](int k, int v) { if (k % 2) return Applied::No; have[k] = v; return Applied::Yes; });
-        map.for_each_delete([&](int k) { if (k % 2) return Applied::No; have.erase(k); return Applied::Yes; });
+        map.for_each_update([&](int k, int v) {
+          if (k % 2) return Applied::No;
+          have[k] = v;
+          return Applied::Yes;
+        });
+        map.for_each_delete([&](int k) {
+          if (k % 2) return Applied::No;
+          have.erase(k);
+          return Applied::Yes;
+        });
         break;
     }
     std::size_t updates = 0, deletes = 0;

@@ -10,10 +10,20 @@ TEST_CASE("addresses parse strictly and print canonically") {
     const char* printed;  // null: refused
   };
   const Row rows[] = {
-      {"10.0.0.1", "10.0.0.1"}, {"255.255.255.255", "255.255.255.255"}, {"::", "::"},
-      {"fd00:0:0::1", "fd00::1"}, {"FE80::A", "fe80::a"}, {"::ffff:10.0.0.1", "::ffff:10.0.0.1"},
-      {"10.0.0.01", nullptr}, {"10.0.0", nullptr}, {"10.0.0.1 ", nullptr}, {"", nullptr},
-      {"1.2.3.4.5", nullptr}, {"fe80::1%eth0", nullptr}, {":::", nullptr}, {"10.0.0.256", nullptr},
+      {"10.0.0.1", "10.0.0.1"},
+      {"255.255.255.255", "255.255.255.255"},
+      {"::", "::"},
+      {"fd00:0:0::1", "fd00::1"},
+      {"FE80::A", "fe80::a"},
+      {"::ffff:10.0.0.1", "::ffff:10.0.0.1"},
+      {"10.0.0.01", nullptr},
+      {"10.0.0", nullptr},
+      {"10.0.0.1 ", nullptr},
+      {"", nullptr},
+      {"1.2.3.4.5", nullptr},
+      {"fe80::1%eth0", nullptr},
+      {":::", nullptr},
+      {"10.0.0.256", nullptr},
   };
   for (const auto& row : rows) {
     CAPTURE(row.text);
@@ -23,9 +33,7 @@ TEST_CASE("addresses parse strictly and print canonically") {
   }
 }
 
-TEST_CASE("a text with a NUL inside is no address") {
-  CHECK_FALSE(Addr::parse(std::string_view{"10.0.0.1\0x", 10}));
-}
+TEST_CASE("a text with a NUL inside is no address") { CHECK_FALSE(Addr::parse(std::string_view{"10.0.0.1\0x", 10})); }
 
 TEST_CASE("prefixes are masked and ordered") {
   CHECK(Cidr::parse("10.1.2.3/8")->to_string() == "10.0.0.0/8");
@@ -54,5 +62,6 @@ TEST_CASE("containment respects family and length") {
 TEST_CASE("MAC addresses") {
   CHECK(Mac::parse("EE:ee:ee:ee:ee:01")->to_string() == "ee:ee:ee:ee:ee:01");
   CHECK(Mac::parse("00-11-22-33-44-55")->to_string() == "00:11:22:33:44:55");
-  for (const char* bad : {"", "ee:ee", "ee:ee:ee:ee:ee:0g", "ee:ee-ee:ee:ee:ee", "eeeeeeeeeeeeeeeee"}) CHECK_FALSE(Mac::parse(bad));
+  for (const char* bad : {"", "ee:ee", "ee:ee:ee:ee:ee:0g", "ee:ee-ee:ee:ee:ee", "eeeeeeeeeeeeeeeee"})
+    CHECK_FALSE(Mac::parse(bad));
 }

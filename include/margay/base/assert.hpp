@@ -9,5 +9,4 @@ namespace margay {
 
 }  // namespace margay
 
-#define MARGAY_ASSERT(expression) \
-  ((expression) ? static_cast<void>(0) : ::margay::assert_failed(#expression, __FILE__, __LINE__))
+#define MARGAY_ASSERT(expression) ((expression) ? static_cast<void>(0) : ::margay::assert_failed(#expression, __FILE__, __LINE__))

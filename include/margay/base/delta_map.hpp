@@ -93,8 +93,10 @@ class DeltaMap {
     const auto have = seen_.find(key);
     const bool update = want != wanted_.end() && (have == seen_.end() || !(have->second == want->second));
     const bool drop = want == wanted_.end() && have != seen_.end();
-    if (update) updates_.insert(key); else updates_.erase(key);
-    if (drop) deletes_.insert(key); else deletes_.erase(key);
+    if (update) updates_.insert(key);
+    else updates_.erase(key);
+    if (drop) deletes_.insert(key);
+    else deletes_.erase(key);
   }
 
   Map wanted_;

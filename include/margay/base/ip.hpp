@@ -32,9 +32,7 @@ struct Addr {
   [[nodiscard]] static std::optional<Addr> parse(std::string_view text) noexcept;
   [[nodiscard]] std::string to_string() const;  // RFC 5952 for IPv6
 
-  [[nodiscard]] bool bit(unsigned position) const noexcept {
-    return (bytes[position / 8] >> (7 - position % 8)) & 1u;
-  }
+  [[nodiscard]] bool bit(unsigned position) const noexcept { return (bytes[position / 8] >> (7 - position % 8)) & 1u; }
   friend bool operator==(const Addr&, const Addr&) = default;
   friend auto operator<=>(const Addr&, const Addr&) = default;
 };
@@ -57,8 +55,8 @@ struct Cidr {
   [[nodiscard]] bool is_host() const noexcept { return prefix == bits(addr.family); }
   [[nodiscard]] bool contains(const Addr& address) const noexcept;
   [[nodiscard]] bool contains(const Cidr& other) const noexcept;
-  [[nodiscard]] Addr last() const noexcept;              // the highest address in it
-  [[nodiscard]] std::string to_string() const;           // always with "/n"
+  [[nodiscard]] Addr last() const noexcept;     // the highest address in it
+  [[nodiscard]] std::string to_string() const;  // always with "/n"
   friend bool operator==(const Cidr&, const Cidr&) = default;
   friend auto operator<=>(const Cidr&, const Cidr&) = default;
 };
@@ -85,7 +83,6 @@ struct std::hash<margay::Addr> {
 template <>
 struct std::hash<margay::Cidr> {
   std::size_t operator()(const margay::Cidr& c) const noexcept {
-    return margay::hash_bytes(c.addr.bytes.data(), c.addr.bytes.size(),
-                              static_cast<std::size_t>(c.addr.family) * 256 + c.prefix);
+    return margay::hash_bytes(c.addr.bytes.data(), c.addr.bytes.size(), static_cast<std::size_t>(c.addr.family) * 256 + c.prefix);
   }
 };

@@ -28,8 +28,7 @@ struct Field {
   Field(std::string_view k, const char* v) : key{k}, value{v} {}
   Field(std::string_view k, bool v) : key{k}, value{v ? "true" : "false"} {}
   template <class N>
-    requires(std::integral<N> || std::floating_point<N>)
-  Field(std::string_view k, N v) : key{k}, value{std::to_string(v)} {}
+  requires(std::integral<N> || std::floating_point<N>) Field(std::string_view k, N v) : key{k}, value{std::to_string(v)} {}
 };
 
 void set_level(Level level) noexcept;

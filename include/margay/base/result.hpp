@@ -15,16 +15,16 @@
 namespace margay {
 
 enum class ErrorCode {
-  Invalid,       // the input is wrong; trying again cannot help
-  NotFound,      // the thing named does not exist
-  AlreadyExists, // create of a thing that is there
-  Conflict,      // compare-and-swap lost, or the kernel table changed under us: read again and retry
-  Busy,          // a lock or a reference is held by another; retry later
-  Unavailable,   // the other side is not there (yet)
-  Permission,    // refused by rights
-  NoSpace,       // disk, set or table full
-  Unsupported,   // this kernel or backend cannot do it
-  Io,            // any other failed system call
+  Invalid,        // the input is wrong; trying again cannot help
+  NotFound,       // the thing named does not exist
+  AlreadyExists,  // create of a thing that is there
+  Conflict,       // compare-and-swap lost, or the kernel table changed under us: read again and retry
+  Busy,           // a lock or a reference is held by another; retry later
+  Unavailable,    // the other side is not there (yet)
+  Permission,     // refused by rights
+  NoSpace,        // disk, set or table full
+  Unsupported,    // this kernel or backend cannot do it
+  Io,             // any other failed system call
 };
 
 struct Error {
@@ -60,12 +60,24 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
   T value_or(T fallback) const& { return has_value() ? std::get<0>(state_) : std::move(fallback); }
 
-  Error& error() & { MARGAY_ASSERT(!has_value()); return std::get<1>(state_); }
-  const Error& error() const& { MARGAY_ASSERT(!has_value()); return std::get<1>(state_); }
-  Error&& error() && { MARGAY_ASSERT(!has_value()); return std::get<1>(std::move(state_)); }
+  Error& error() & {
+    MARGAY_ASSERT(!has_value());
+    return std::get<1>(state_);
+  }
+  const Error& error() const& {
+    MARGAY_ASSERT(!has_value());
+    return std::get<1>(state_);
+  }
+  Error&& error() && {
+    MARGAY_ASSERT(!has_value());
+    return std::get<1>(std::move(state_));
+  }
 
  private:
-  T& checked() { MARGAY_ASSERT(has_value()); return std::get<0>(state_); }
+  T& checked() {
+    MARGAY_ASSERT(has_value());
+    return std::get<0>(state_);
+  }
   std::variant<T, Error> state_;
 };
 
@@ -80,9 +92,18 @@ class [[nodiscard]] Result<void> {
   [[nodiscard]] bool has_value() const noexcept { return !failed_; }
   explicit operator bool() const noexcept { return has_value(); }
 
-  Error& error() & { MARGAY_ASSERT(failed_); return error_; }
-  const Error& error() const& { MARGAY_ASSERT(failed_); return error_; }
-  Error&& error() && { MARGAY_ASSERT(failed_); return std::move(error_); }
+  Error& error() & {
+    MARGAY_ASSERT(failed_);
+    return error_;
+  }
+  const Error& error() const& {
+    MARGAY_ASSERT(failed_);
+    return error_;
+  }
+  Error&& error() && {
+    MARGAY_ASSERT(failed_);
+    return std::move(error_);
+  }
 
  private:
   Error error_;

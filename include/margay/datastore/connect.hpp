@@ -17,9 +17,9 @@ namespace margay::datastore {
 
 struct Settings {
   std::string url = "file:///etc/margay/resources";
-  std::string state_dir;                // where last valid forms are kept over a restart; empty: not kept
+  std::string state_dir;  // where last valid forms are kept over a restart; empty: not kept
   DecodeOptions decode;
-  std::set<Kind> kinds;                 // manifest kinds to read
+  std::set<Kind> kinds;  // manifest kinds to read
 };
 
 // Invalid: a URL nobody understands. Unsupported: a back end that this build does not have, with what to do instead.

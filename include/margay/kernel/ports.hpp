@@ -33,10 +33,10 @@ struct TableInfo {
 // The rules of ours that belong into one kernel chain: `first` at its top (or, with append, after all foreign rules), `last`
 // always at its very end. Foreign rules keep their order around them.
 struct Hooks {
-  std::string chain;                 // "FORWARD", …
+  std::string chain;  // "FORWARD", …
   std::vector<Rule> first;
   std::vector<Rule> last;
-  bool append = false;               // ChainInsertMode=append
+  bool append = false;  // ChainInsertMode=append
   friend bool operator==(const Hooks&, const Hooks&) = default;
 };
 
@@ -48,10 +48,10 @@ struct TableState {
 };
 
 struct TableChange {
-  std::vector<const Chain*> write;   // whole contents; created if missing. Not owned; alive during the call
-  std::vector<std::string> remove;   // our chains; whatever still jumps to one from a foreign chain is removed too
-  std::vector<Hooks> hooks;          // all hooks wanted in this table
-  bool fix_hooks = false;            // false: hooks are as wanted already; leave kernel chains alone
+  std::vector<const Chain*> write;  // whole contents; created if missing. Not owned; alive during the call
+  std::vector<std::string> remove;  // our chains; whatever still jumps to one from a foreign chain is removed too
+  std::vector<Hooks> hooks;         // all hooks wanted in this table
+  bool fix_hooks = false;           // false: hooks are as wanted already; leave kernel chains alone
 };
 
 class Tables {
@@ -73,7 +73,7 @@ class Tables {
 
 struct SetHeader {
   SetSpec spec;
-  std::uint32_t references = 0;      // by rules
+  std::uint32_t references = 0;  // by rules
 };
 
 class Sets {
@@ -103,14 +103,14 @@ class Sets {
 struct Link {
   int index = 0;
   std::string name;
-  bool up = false;                   // admin up and running (carrier)
+  bool up = false;  // admin up and running (carrier)
   std::optional<Mac> mac;
   friend bool operator==(const Link&, const Link&) = default;
 };
 
 struct LinkAddress {
-  int index = 0;                     // of the link
-  Cidr net;                          // address's own prefix, host bits masked away
+  int index = 0;  // of the link
+  Cidr net;       // address's own prefix, host bits masked away
   Addr address;
   friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
 };
@@ -123,24 +123,33 @@ class Links {
 };
 
 // What the kernel tells by itself (rtnetlink groups). Lost means events were dropped (ENOBUFS): read everything again.
-struct LinkEvent { Link link; bool removed = false; };
-struct AddressEvent { LinkAddress address; bool removed = false; };
+struct LinkEvent {
+  Link link;
+  bool removed = false;
+};
+struct AddressEvent {
+  LinkAddress address;
+  bool removed = false;
+};
 
 // ---- routes and neighbours -----------------------------------------------------------------------------------------
 
 struct Route {
   Cidr destination;
   enum class Type : std::uint8_t { Unicast, Blackhole } type = Type::Unicast;
-  int link = 0;                      // 0 for a blackhole
-  std::uint8_t protocol = 80;        // RTPROT_*
+  int link = 0;                // 0 for a blackhole
+  std::uint8_t protocol = 80;  // RTPROT_*
   std::uint32_t priority = 1024;
-  std::optional<Addr> source;        // preferred source
+  std::optional<Addr> source;  // preferred source
   friend bool operator==(const Route&, const Route&) = default;
 };
 
-struct RouteEvent { Route route; bool removed = false; };
+struct RouteEvent {
+  Route route;
+  bool removed = false;
+};
 
-struct Neighbour {                   // permanent
+struct Neighbour {  // permanent
   int link = 0;
   Addr address;
   Mac mac;

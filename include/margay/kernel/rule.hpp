@@ -58,7 +58,7 @@ struct ConntrackMatch {
 
 struct SetMatch {  // set rev 4
   std::string set;
-  bool source = true;          // first dimension; of a two-dimensional set both have the same side
+  bool source = true;           // first dimension; of a two-dimensional set both have the same side
   std::uint8_t dimensions = 1;  // 1: src, 2: src,src
   bool negated = false;
   friend bool operator==(const SetMatch&, const SetMatch&) = default;
@@ -93,8 +93,8 @@ struct RpfilterMatch {  // rpfilter rev 0 --invert --validmark: the reverse path
   friend bool operator==(const RpfilterMatch&, const RpfilterMatch&) = default;
 };
 
-struct LimitMatch {  // limit rev 0
-  std::uint32_t rate = 1;                               // per unit
+struct LimitMatch {        // limit rev 0
+  std::uint32_t rate = 1;  // per unit
   enum class Unit : std::uint8_t { Second, Minute, Hour, Day } unit = Unit::Second;
   std::uint32_t burst = 5;
   friend bool operator==(const LimitMatch&, const LimitMatch&) = default;
@@ -122,12 +122,26 @@ using Match = std::variant<MarkMatch, ConntrackMatch, SetMatch, PortsMatch, Icmp
 
 // ---- targets -------------------------------------------------------------------------------------------------------
 
-struct Continue { friend bool operator==(const Continue&, const Continue&) = default; };  // no target: counts only
-struct Accept { friend bool operator==(const Accept&, const Accept&) = default; };
-struct Drop { friend bool operator==(const Drop&, const Drop&) = default; };
-struct Return { friend bool operator==(const Return&, const Return&) = default; };
-struct Jump { std::string chain; friend bool operator==(const Jump&, const Jump&) = default; };
-struct Goto { std::string chain; friend bool operator==(const Goto&, const Goto&) = default; };
+struct Continue {
+  friend bool operator==(const Continue&, const Continue&) = default;
+};  // no target: counts only
+struct Accept {
+  friend bool operator==(const Accept&, const Accept&) = default;
+};
+struct Drop {
+  friend bool operator==(const Drop&, const Drop&) = default;
+};
+struct Return {
+  friend bool operator==(const Return&, const Return&) = default;
+};
+struct Jump {
+  std::string chain;
+  friend bool operator==(const Jump&, const Jump&) = default;
+};
+struct Goto {
+  std::string chain;
+  friend bool operator==(const Goto&, const Goto&) = default;
+};
 struct Reject {  // filter only; default icmp(6)-port-unreachable
   bool tcp_reset = false;
   friend bool operator==(const Reject&, const Reject&) = default;
@@ -136,14 +150,20 @@ struct SetMark {  // MARK rev 2 --set-xmark: mark = (mark & ~mask) ^ value
   std::uint32_t value = 0, mask = 0;
   friend bool operator==(const SetMark&, const SetMark&) = default;
 };
-struct Log { std::string prefix; std::uint8_t level = 5; friend bool operator==(const Log&, const Log&) = default; };
+struct Log {
+  std::string prefix;
+  std::uint8_t level = 5;
+  friend bool operator==(const Log&, const Log&) = default;
+};
 struct Nflog {
   std::uint16_t group = 0;
   std::string prefix;
   std::uint32_t size = 80;
   friend bool operator==(const Nflog&, const Nflog&) = default;
 };
-struct NoTrack { friend bool operator==(const NoTrack&, const NoTrack&) = default; };  // CT rev 2 --notrack; raw only
+struct NoTrack {
+  friend bool operator==(const NoTrack&, const NoTrack&) = default;
+};                   // CT rev 2 --notrack; raw only
 struct Masquerade {  // nat only
   std::optional<PortsMatch::Range> ports;
   bool random_fully = false;
@@ -160,7 +180,10 @@ struct DestNat {  // DNAT rev 2, nat only
   std::optional<std::uint16_t> port;
   friend bool operator==(const DestNat&, const DestNat&) = default;
 };
-struct SetDscp { std::uint8_t value = 0; friend bool operator==(const SetDscp&, const SetDscp&) = default; };  // mangle
+struct SetDscp {
+  std::uint8_t value = 0;
+  friend bool operator==(const SetDscp&, const SetDscp&) = default;
+};  // mangle
 struct OpaqueTarget {
   std::string name;
   std::uint64_t digest = 0;

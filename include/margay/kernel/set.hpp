@@ -16,11 +16,11 @@ enum class SetType : std::uint8_t { HashIp, HashNet, HashIpPort };
 [[nodiscard]] std::string_view name(SetType type) noexcept;  // "hash:ip", …
 
 struct SetSpec {
-  std::string name;                  // at most 31 characters
+  std::string name;  // at most 31 characters
   SetType type = SetType::HashNet;
   Family family = Family::V4;
   std::uint32_t max_elements = 1048576;
-  std::uint32_t hash_size = 64;      // preset; a power of two. Not part of the identity: the kernel grows it
+  std::uint32_t hash_size = 64;  // preset; a power of two. Not part of the identity: the kernel grows it
   friend bool operator==(const SetSpec& a, const SetSpec& b) {
     return a.name == b.name && a.type == b.type && a.family == b.family && a.max_elements == b.max_elements;
   }
@@ -28,8 +28,8 @@ struct SetSpec {
 
 // One member. hash:net never holds a /0: renderers split it into two /1.
 struct SetMember {
-  Cidr net;                          // a host prefix in hash:ip and hash:ip,port
-  std::uint8_t protocol = 0;         // hash:ip,port only
+  Cidr net;                   // a host prefix in hash:ip and hash:ip,port
+  std::uint8_t protocol = 0;  // hash:ip,port only
   std::uint16_t port = 0;
   friend bool operator==(const SetMember&, const SetMember&) = default;
   friend auto operator<=>(const SetMember&, const SetMember&) = default;

@@ -31,7 +31,7 @@ struct ObjectId {
 };
 
 struct Decoded {
-  std::vector<FieldError> errors;       // not empty: invalid
+  std::vector<FieldError> errors;  // not empty: invalid
   // Key and value in the calculation model; no key where the object means nothing there (a pod on the host network, a pod
   // without node). When invalid: for a policy that says what it selects, its closed form (Policy::closed); else no value.
   std::optional<Key> key;
@@ -39,7 +39,7 @@ struct Decoded {
 };
 
 struct DecodeOptions {
-  std::string interface_prefix = "cali";   // the first one, for interface names of pods
+  std::string interface_prefix = "cali";  // the first one, for interface names of pods
 };
 
 // apiVersion, kind, metadata.name and metadata.namespace, checked for form. Errors: not an object, unknown kind
@@ -56,8 +56,8 @@ void apply_defaults(const ObjectId& id, nlohmann::json& manifest);
 // Calico's interface name of a pod: prefix + first 11 hex digits of SHA-1("<ns>.<pod>").
 [[nodiscard]] std::string workload_interface_name(std::string_view prefix, std::string_view ns, std::string_view pod);
 // WorkloadEndpoint name: segments joined by '-', each with '-' doubled.
-[[nodiscard]] std::string workload_endpoint_name(std::string_view node, std::string_view orchestrator,
-                                                 std::string_view workload, std::string_view endpoint);
+[[nodiscard]] std::string workload_endpoint_name(std::string_view node, std::string_view orchestrator, std::string_view workload,
+                                                 std::string_view endpoint);
 
 // Resources that exist without being written: tiers default, kube-admin, kube-baseline; profile projectcalico-default-allow.
 [[nodiscard]] std::vector<std::pair<Key, Resource>> built_in_resources();

@@ -15,21 +15,49 @@ namespace margay {
 // Every kind a manifest may have. The order is stable within a build only; nothing persists the numbers.
 enum class Kind : std::uint8_t {
   // projectcalico.org/v3
-  NetworkPolicy, GlobalNetworkPolicy, StagedNetworkPolicy, StagedGlobalNetworkPolicy, StagedKubernetesNetworkPolicy,
-  Tier, NetworkSet, GlobalNetworkSet, Profile, WorkloadEndpoint, HostEndpoint, Node, IPPool, IPReservation,
-  FelixConfiguration, BGPConfiguration, BGPPeer, BGPFilter, ClusterInformation, IPAMBlock, IPAMHandle, BlockAffinity,
-  IPAMConfiguration, KubeControllersConfiguration, CalicoNodeStatus,
+  NetworkPolicy,
+  GlobalNetworkPolicy,
+  StagedNetworkPolicy,
+  StagedGlobalNetworkPolicy,
+  StagedKubernetesNetworkPolicy,
+  Tier,
+  NetworkSet,
+  GlobalNetworkSet,
+  Profile,
+  WorkloadEndpoint,
+  HostEndpoint,
+  Node,
+  IPPool,
+  IPReservation,
+  FelixConfiguration,
+  BGPConfiguration,
+  BGPPeer,
+  BGPFilter,
+  ClusterInformation,
+  IPAMBlock,
+  IPAMHandle,
+  BlockAffinity,
+  IPAMConfiguration,
+  KubeControllersConfiguration,
+  CalicoNodeStatus,
   // v1
-  Namespace, Pod, ServiceAccount, Service, KubernetesNode, Secret,
+  Namespace,
+  Pod,
+  ServiceAccount,
+  Service,
+  KubernetesNode,
+  Secret,
   // discovery.k8s.io/v1, networking.k8s.io/v1, policy.networking.k8s.io/v1alpha2
-  EndpointSlice, KubernetesNetworkPolicy, ClusterNetworkPolicy,
+  EndpointSlice,
+  KubernetesNetworkPolicy,
+  ClusterNetworkPolicy,
 };
 
 struct KindInfo {
   Kind kind;
-  std::string_view name;         // as in a manifest's `kind`
-  std::string_view group;        // "projectcalico.org", "" for core
-  std::string_view version;      // "v3", "v1", …
+  std::string_view name;     // as in a manifest's `kind`
+  std::string_view group;    // "projectcalico.org", "" for core
+  std::string_view version;  // "v3", "v1", …
   std::string_view plural;
   bool namespaced;
   // Decoded, validated and enforced by this build. A known kind that is not decoded yet may be stored and shown by margayctl.
@@ -44,7 +72,7 @@ struct KindInfo {
 
 struct Key {
   Kind kind = Kind::NetworkPolicy;
-  Symbol ns;    // empty for cluster-scoped kinds
+  Symbol ns;  // empty for cluster-scoped kinds
   Symbol name;
 
   [[nodiscard]] std::string to_string() const;  // "NetworkPolicy default/allow-web", "Tier default"

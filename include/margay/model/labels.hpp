@@ -26,9 +26,7 @@ class Labels {
   [[nodiscard]] bool empty() const noexcept { return pairs_ == nullptr; }
   [[nodiscard]] const void* id() const noexcept { return pairs_.get(); }  // equal ids, equal labels
 
-  friend bool operator==(const Labels& a, const Labels& b) noexcept {
-    return a.pairs_ == b.pairs_ || a.pairs() == b.pairs();
-  }
+  friend bool operator==(const Labels& a, const Labels& b) noexcept { return a.pairs_ == b.pairs_ || a.pairs() == b.pairs(); }
 
  private:
   std::shared_ptr<const std::vector<Pair>> pairs_;

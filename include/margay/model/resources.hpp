@@ -26,24 +26,24 @@ using Ref = std::shared_ptr<const T>;
 // (tier default, order 1000). Key.kind says which it was.
 struct Policy {
   Symbol tier = "default";
-  std::optional<double> order;           // absent: last
-  Selector selector;                     // namespace, service account and orchestrator terms worked in
-  bool governs_ingress = true;           // `types`, defaulted
+  std::optional<double> order;  // absent: last
+  Selector selector;            // namespace, service account and orchestrator terms worked in
+  bool governs_ingress = true;  // `types`, defaulted
   bool governs_egress = false;
   std::vector<Rule> ingress, egress;
   bool do_not_track = false;
   bool pre_dnat = false;
   bool apply_on_forward = false;
-  bool needed_everywhere = false;        // performanceHints: AssumeNeededOnEveryNode
-  bool staged = false;                   // ordered with the others, never enforced
+  bool needed_everywhere = false;  // performanceHints: AssumeNeededOnEveryNode
+  bool staged = false;             // ordered with the others, never enforced
   // The resource was never valid, but says what it selects: the rules are one Deny in each direction it governs (law 3).
   bool closed = false;
   friend bool operator==(const Policy&, const Policy&) = default;
 };
 
 struct Tier {
-  std::optional<double> order;           // absent: last
-  bool default_pass = false;             // defaultAction: Pass
+  std::optional<double> order;  // absent: last
+  bool default_pass = false;    // defaultAction: Pass
   friend bool operator==(const Tier&, const Tier&) = default;
 };
 
@@ -51,7 +51,7 @@ struct Tier {
 struct NetworkSet {
   Labels labels;
   std::vector<Symbol> profiles;
-  std::vector<Cidr> nets;                // as given, deduplicated; /0 is legal here
+  std::vector<Cidr> nets;  // as given, deduplicated; /0 is legal here
   friend bool operator==(const NetworkSet&, const NetworkSet&) = default;
 };
 
@@ -64,7 +64,7 @@ struct Profile {
 
 struct EndpointPort {
   Symbol name;
-  std::optional<Protocol> protocol;      // number
+  std::optional<Protocol> protocol;  // number
   // Given as a name (TCP, UDP, SCTP), not as a number: named-port rules without protocol match only those.
   bool protocol_by_name = true;
   std::uint16_t port = 0;
@@ -86,25 +86,25 @@ struct QosControls {
 
 struct WorkloadEndpoint {
   Symbol node;
-  Symbol orchestrator;                   // "k8s", "cni", …
-  Symbol workload;                       // "<ns>/<pod>" and the like: the v1 workload id
-  Symbol endpoint;                       // "eth0"
-  Symbol interface_name;                 // on the host
+  Symbol orchestrator;    // "k8s", "cni", …
+  Symbol workload;        // "<ns>/<pod>" and the like: the v1 workload id
+  Symbol endpoint;        // "eth0"
+  Symbol interface_name;  // on the host
   std::optional<Mac> mac;
-  Labels labels;                         // with the projectcalico.org/ ones
+  Labels labels;  // with the projectcalico.org/ ones
   std::vector<Symbol> profiles;
-  std::vector<Cidr> nets;                // host prefixes of both families; empty for a finished pod
-  std::vector<EndpointPort> ports;       // named ones
+  std::vector<Cidr> nets;           // host prefixes of both families; empty for a finished pod
+  std::vector<EndpointPort> ports;  // named ones
   std::vector<Nat> nats;
   std::vector<Cidr> allowed_source_prefixes;
   std::optional<QosControls> qos;
-  bool active = true;                    // admin state
+  bool active = true;  // admin state
   friend bool operator==(const WorkloadEndpoint&, const WorkloadEndpoint&) = default;
 };
 
 struct HostEndpoint {
   Symbol node;
-  Symbol interface_name;                 // "*": all; empty: by expected IPs
+  Symbol interface_name;  // "*": all; empty: by expected IPs
   Labels labels;
   std::vector<Symbol> profiles;
   std::vector<Addr> expected_ips;
@@ -115,7 +115,7 @@ struct HostEndpoint {
 // Calico's Node, and what a v1 Node means (its annotations).
 struct Node {
   Labels labels;
-  std::optional<Addr> ipv4, ipv6;        // spec.bgp.ipv4Address / ipv6Address without the prefix length
+  std::optional<Addr> ipv4, ipv6;  // spec.bgp.ipv4Address / ipv6Address without the prefix length
   std::optional<Cidr> ipv4_net, ipv6_net;
   std::optional<std::uint32_t> as_number;
   std::string route_reflector_cluster_id;
@@ -128,14 +128,14 @@ struct IpPool {
   bool nat_outgoing = false;
   bool disabled = false;
   bool disable_bgp_export = false;
-  bool only_load_balancer = false;       // allowedUses is exactly [LoadBalancer]
+  bool only_load_balancer = false;  // allowedUses is exactly [LoadBalancer]
   enum class Encap : std::uint8_t { Never, Always, CrossSubnet };
   Encap ipip = Encap::Never, vxlan = Encap::Never;
   std::uint8_t block_size = 26;
   Selector node_selector;
   std::optional<Selector> namespace_selector;
   bool use_workload = true, use_tunnel = true, use_load_balancer = false;
-  bool automatic = true;                 // assignmentMode
+  bool automatic = true;  // assignmentMode
   friend bool operator==(const IpPool&, const IpPool&) = default;
 };
 
@@ -143,7 +143,7 @@ struct IpPool {
 struct FelixConfiguration {
   std::map<std::string, std::string> parameters;
   std::optional<Selector> node_selector;
-  std::string creation_timestamp;        // RFC 3339; of several matching by selector the oldest wins
+  std::string creation_timestamp;  // RFC 3339; of several matching by selector the oldest wins
   friend bool operator==(const FelixConfiguration&, const FelixConfiguration&) = default;
 };
 
@@ -154,7 +154,7 @@ struct BgpConfiguration {
 
 struct ClusterInformation {
   std::string cluster_guid, cluster_type, calico_version;
-  std::optional<bool> datastore_ready;   // false: what is enforced stays, nothing new is programmed
+  std::optional<bool> datastore_ready;  // false: what is enforced stays, nothing new is programmed
   friend bool operator==(const ClusterInformation&, const ClusterInformation&) = default;
 };
 
@@ -167,16 +167,16 @@ struct ServicePort {
 };
 
 struct Service {
-  std::string type;                      // ClusterIP, NodePort, LoadBalancer, ExternalName
+  std::string type;  // ClusterIP, NodePort, LoadBalancer, ExternalName
   std::vector<Addr> cluster_ips, external_ips, load_balancer_ips;
   std::vector<ServicePort> ports;
-  bool external_policy_local = false;    // externalTrafficPolicy: Local
+  bool external_policy_local = false;  // externalTrafficPolicy: Local
   bool internal_policy_local = false;
   friend bool operator==(const Service&, const Service&) = default;
 };
 
 struct EndpointSlice {
-  Symbol service;                        // label kubernetes.io/service-name; empty: belongs to none
+  Symbol service;  // label kubernetes.io/service-name; empty: belongs to none
   struct Endpoint {
     std::vector<Addr> addresses;
     Symbol node;
@@ -184,13 +184,12 @@ struct EndpointSlice {
     friend bool operator==(const Endpoint&, const Endpoint&) = default;
   };
   std::vector<Endpoint> endpoints;
-  std::vector<ServicePort> ports;        // those with a number
+  std::vector<ServicePort> ports;  // those with a number
   friend bool operator==(const EndpointSlice&, const EndpointSlice&) = default;
 };
 
-using Resource =
-    std::variant<Ref<Policy>, Ref<Tier>, Ref<NetworkSet>, Ref<Profile>, Ref<WorkloadEndpoint>, Ref<HostEndpoint>, Ref<Node>,
-                 Ref<IpPool>, Ref<FelixConfiguration>, Ref<BgpConfiguration>, Ref<ClusterInformation>, Ref<Service>,
-                 Ref<EndpointSlice>>;
+using Resource = std::variant<Ref<Policy>, Ref<Tier>, Ref<NetworkSet>, Ref<Profile>, Ref<WorkloadEndpoint>, Ref<HostEndpoint>,
+                              Ref<Node>, Ref<IpPool>, Ref<FelixConfiguration>, Ref<BgpConfiguration>, Ref<ClusterInformation>,
+                              Ref<Service>, Ref<EndpointSlice>>;
 
 }  // namespace margay

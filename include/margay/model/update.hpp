@@ -14,8 +14,8 @@ namespace margay {
 //   v1 Node → Kind::Node                                    the policy kinds, Service, EndpointSlice… → themselves
 struct Update {
   Key key;
-  std::optional<Resource> value;     // absent: deleted. A delete of a key never announced is legal and means nothing.
-  Clock::time_point seen{};          // when the datastore's event arrived, for the enforcement-latency histogram
+  std::optional<Resource> value;  // absent: deleted. A delete of a key never announced is legal and means nothing.
+  Clock::time_point seen{};       // when the datastore's event arrived, for the enforcement-latency histogram
 };
 
 enum class SyncState {

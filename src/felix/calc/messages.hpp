@@ -4,7 +4,8 @@
 // Order within a flush (style: references exist before their users and outlive them):
 //   set updates, set deltas · policies · profiles · endpoint updates · endpoint removes · profile, policy, set removes ·
 //   nodes, pools, service CIDRs · InSync (once, after the first flush following sync)
-// Add+remove (or remove+add) of one object inside a flush coalesce. A set's delta never adds what is there nor removes what is not.
+// Add+remove (or remove+add) of one object inside a flush coalesce. A set's delta never adds what is there nor removes what is
+// not.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +25,10 @@
 
 namespace margay::calc {
 
-using SetId = Symbol;       // "s:…", "n:…", "svc:…", "svcnoport:…" (policy-rendering §4.1)
-using PolicyId = Key;       // kind, namespace, name
+using SetId = Symbol;  // "s:…", "n:…", "svc:…", "svcnoport:…" (policy-rendering §4.1)
+using PolicyId = Key;  // kind, namespace, name
 using ProfileId = Symbol;
-using EndpointId = Key;     // Kind::WorkloadEndpoint or Kind::HostEndpoint
+using EndpointId = Key;  // Kind::WorkloadEndpoint or Kind::HostEndpoint
 
 // A policy rule whose selectors, named ports and services have become set ids.
 struct ActiveRule {
@@ -37,16 +38,16 @@ struct ActiveRule {
   std::optional<IcmpMatch> icmp, not_icmp;
   std::vector<Cidr> src_nets, not_src_nets, dst_nets, not_dst_nets;
   std::vector<PortRange> src_ports, not_src_ports, dst_ports, not_dst_ports;
-  std::vector<SetId> src_sets, not_src_sets, dst_sets, not_dst_sets;                          // hash:net, one dimension
-  std::vector<SetId> src_port_sets, not_src_port_sets, dst_port_sets, not_dst_port_sets;      // named ports: hash:ip,port
-  std::vector<SetId> dst_service_sets;                                                        // hash:ip,port
+  std::vector<SetId> src_sets, not_src_sets, dst_sets, not_dst_sets;                      // hash:net, one dimension
+  std::vector<SetId> src_port_sets, not_src_port_sets, dst_port_sets, not_dst_port_sets;  // named ports: hash:ip,port
+  std::vector<SetId> dst_service_sets;                                                    // hash:ip,port
   std::vector<std::pair<std::string, std::string>> annotations;
   friend bool operator==(const ActiveRule&, const ActiveRule&) = default;
 };
 
 struct ActivePolicy {
   Symbol tier;
-  std::string selector;      // canonical text: equal neighbours form a group
+  std::string selector;  // canonical text: equal neighbours form a group
   std::vector<ActiveRule> ingress, egress;
   bool staged = false;
   bool do_not_track = false, pre_dnat = false, apply_on_forward = false;
@@ -76,29 +77,68 @@ struct EndpointPolicies {
 
 // ---- messages ------------------------------------------------------------------------------------------------------
 
-struct SetUpdate {           // the whole set; replaces what there was
+struct SetUpdate {  // the whole set; replaces what there was
   SetId id;
   kernel::SetType type = kernel::SetType::HashNet;
   std::vector<kernel::SetMember> members;  // both families
 };
-struct SetDelta { SetId id; std::vector<kernel::SetMember> added, removed; };
-struct SetRemove { SetId id; };
+struct SetDelta {
+  SetId id;
+  std::vector<kernel::SetMember> added, removed;
+};
+struct SetRemove {
+  SetId id;
+};
 
-struct PolicyUpdate { PolicyId id; Ref<ActivePolicy> policy; };
-struct PolicyRemove { PolicyId id; };
-struct ProfileUpdate { ProfileId id; Ref<ActiveProfile> profile; };
-struct ProfileRemove { ProfileId id; };
+struct PolicyUpdate {
+  PolicyId id;
+  Ref<ActivePolicy> policy;
+};
+struct PolicyRemove {
+  PolicyId id;
+};
+struct ProfileUpdate {
+  ProfileId id;
+  Ref<ActiveProfile> profile;
+};
+struct ProfileRemove {
+  ProfileId id;
+};
 
-struct WorkloadUpdate { EndpointId id; Ref<WorkloadEndpoint> endpoint; Ref<EndpointPolicies> policies; };
-struct WorkloadRemove { EndpointId id; };
-struct HostEndpointUpdate { EndpointId id; Ref<HostEndpoint> endpoint; Ref<EndpointPolicies> policies; };
-struct HostEndpointRemove { EndpointId id; };
+struct WorkloadUpdate {
+  EndpointId id;
+  Ref<WorkloadEndpoint> endpoint;
+  Ref<EndpointPolicies> policies;
+};
+struct WorkloadRemove {
+  EndpointId id;
+};
+struct HostEndpointUpdate {
+  EndpointId id;
+  Ref<HostEndpoint> endpoint;
+  Ref<EndpointPolicies> policies;
+};
+struct HostEndpointRemove {
+  EndpointId id;
+};
 
-struct NodeUpdate { Symbol name; std::optional<Addr> ipv4, ipv6; };
-struct NodeRemove { Symbol name; };
-struct PoolUpdate { Symbol name; Ref<IpPool> pool; };
-struct PoolRemove { Symbol name; };
-struct ServiceCidrsUpdate { std::vector<Cidr> cidrs; };  // cluster, external and load-balancer IPs; sorted, distinct
+struct NodeUpdate {
+  Symbol name;
+  std::optional<Addr> ipv4, ipv6;
+};
+struct NodeRemove {
+  Symbol name;
+};
+struct PoolUpdate {
+  Symbol name;
+  Ref<IpPool> pool;
+};
+struct PoolRemove {
+  Symbol name;
+};
+struct ServiceCidrsUpdate {
+  std::vector<Cidr> cidrs;
+};  // cluster, external and load-balancer IPs; sorted, distinct
 
 struct InSync {};
 
