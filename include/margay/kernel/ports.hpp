@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "margay/base/ip.hpp"
@@ -79,7 +80,8 @@ struct SetHeader {
 class Sets {
  public:
   virtual ~Sets() = default;
-  // Our sets (names starting "cali4" or "cali6").
+  // Our sets (names starting "cali4" or "cali6"). One whose type or options are none we make comes with max_elements 0, which no
+  // wanted set has; its members are Unsupported. swap() is refused between different types or families.
   virtual Result<std::vector<SetHeader>> list() = 0;
   virtual Result<std::vector<SetMember>> members(const SetSpec& spec) = 0;
   // Creates empty; AlreadyExists if there is one of that name.
@@ -141,6 +143,7 @@ struct Route {
   std::uint8_t protocol = 80;  // RTPROT_*
   std::uint32_t priority = 1024;
   std::optional<Addr> source;  // preferred source
+  bool via = false;            // read only: goes through a gateway or several hops, so it is none of ours; never applied
   friend bool operator==(const Route&, const Route&) = default;
 };
 
@@ -168,10 +171,26 @@ class Routes {
   virtual Status remove_neighbour(const Neighbour& neighbour) = 0;
 };
 
+// The kernel's own notices: links, addresses, and routes as Routes::routes() would list them. Open it before the first dump,
+// so that nothing falls between the two.
+struct Lost {};
+using KernelEvent = std::variant<LinkEvent, AddressEvent, RouteEvent, Lost>;
+
+class Monitor {
+ public:
+  virtual ~Monitor() = default;
+  // Readable when there are events; for the loop to wait on, not to read from.
+  [[nodiscard]] virtual int fd() const noexcept = 0;
+  // What has come so far, in order; never blocks; empty if nothing. A bounded number a call: more may be waiting, and fd() stays
+  // readable then. What this process changed comes back too.
+  virtual Result<std::vector<KernelEvent>> read_events() = 0;
+};
+
 class Conntrack {
  public:
   virtual ~Conntrack() = default;
   // Deletes every entry in which any of these addresses is source or destination, in either direction. One dump for all.
+  // Unsupported: this kernel has no ctnetlink.
   virtual Status remove_flows(const std::vector<Addr>& addresses) = 0;
 };
 
