@@ -22,7 +22,13 @@ class Selector {
 
   Selector();  // all()
   // Empty or blank text is all(). An error names the position (in bytes, from 0) and what was expected there.
+  // Operators nested more than 100 deep are an error.
   [[nodiscard]] static Result<Selector> parse(std::string_view text);
+  // Built, not parsed: key == "value"; key in {…}; has(key); (a && b), with the nesting of a and b kept.
+  [[nodiscard]] static Selector equals(Symbol key, Symbol value);
+  [[nodiscard]] static Selector one_of(Symbol key, std::vector<Symbol> values);
+  [[nodiscard]] static Selector has(Symbol key);
+  [[nodiscard]] static Selector both(const Selector& a, const Selector& b);
 
   [[nodiscard]] bool matches(const LabelView& labels) const noexcept;
   [[nodiscard]] bool matches(const Labels& labels) const noexcept;
@@ -33,6 +39,9 @@ class Selector {
 
   // Every label name L becomes prefix + L (pcns., pcsa.).
   [[nodiscard]] Selector with_prefix(std::string_view prefix) const;
+  // Every all() becomes has(key) and, if asked for, every global() becomes !has(key).
+  [[nodiscard]] Selector narrowed_to(const Symbol& key, bool global_too = false) const;
+  [[nodiscard]] bool mentions_global() const noexcept;
 
   // What any match must have: at least one pair of each requirement. For an index that avoids evaluating every selector.
   // A requirement with no values means "the key is present". Only sound restrictions are listed; there may be none.
