@@ -1,0 +1,85 @@
+#include "margay/model/decode.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "decode_kinds.hpp"
+#include "fields.hpp"
+#include "names.hpp"
+
+namespace margay {
+
+using nlohmann::json;
+
+namespace {
+
+using model::Field;
+using model::Reader;
+using model::shown;
+
+const std::string* text_of(const json& object, std::string_view name) {
+  const auto it = object.find(name);
+  return it != object.end() && it->is_string() ? &it->get_ref<const std::string&>() : nullptr;
+}
+
+Error invalid(std::string_view field, std::string_view reason) {
+  return Error{ErrorCode::Invalid, std::string{field}.append(": ").append(reason)};
+}
+
+void decode_kind(const ObjectId& id, Field root, const DecodeOptions& options, Decoded& out) {
+  (void)options;
+  (void)out;
+  switch (id.kind) {
+    default:
+      // Known, not decoded in this build: identity only.
+      root.known_all();
+      break;
+  }
+}
+
+}  // namespace
+
+Result<ObjectId> identify(const json& manifest) {
+  if (!manifest.is_object()) return Error{ErrorCode::Invalid, "a manifest must be an object"};
+  const std::string* version = text_of(manifest, "apiVersion");
+  if (version == nullptr) return invalid("apiVersion", "is required");
+  const std::string* kind_name = text_of(manifest, "kind");
+  if (kind_name == nullptr) return invalid("kind", "is required");
+  const std::optional<Kind> kind = find_kind(*version, *kind_name);
+  if (!kind) return Error{ErrorCode::Unsupported, "unknown kind " + shown(*kind_name) + " of apiVersion " + shown(*version)};
+
+  const auto metadata = manifest.find("metadata");
+  if (metadata == manifest.end() || !metadata->is_object()) return invalid("metadata", "is required");
+  const std::string* name = text_of(*metadata, "name");
+  if (name == nullptr || name->empty()) return invalid("metadata.name", "is required");
+  if (const auto wrong = model::wrong_object_name(*kind, *name)) return invalid("metadata.name", shown(*name) + " " + *wrong);
+
+  const auto field = metadata->find("namespace");
+  const std::string* ns = text_of(*metadata, "namespace");
+  if (field != metadata->end() && !field->is_null() && ns == nullptr) return invalid("metadata.namespace", "must be a text");
+  ObjectId id{*kind, ns == nullptr ? std::string{} : *ns, *name};
+  if (!info(*kind).namespaced) {
+    if (!id.ns.empty()) return invalid("metadata.namespace", "a " + *kind_name + " has no namespace");
+    return id;
+  }
+  // As kubectl and calicoctl do.
+  if (id.ns.empty()) id.ns = "default";
+  if (!model::is_dns_label(id.ns)) return invalid("metadata.namespace", shown(id.ns) + " is not a DNS label");
+  return id;
+}
+
+Decoded decode(const ObjectId& id, const json& manifest, const DecodeOptions& options, bool strict) {
+  Decoded out;
+  Reader reader{manifest, strict};
+  const Field root = reader.root();
+  root.known({"apiVersion", "kind", "metadata", "status"});
+  decode_kind(id, root, options, out);
+  reader.report_unknown_fields();
+  out.errors = reader.take_errors();
+  if (!out.errors.empty() && out.value) {
+    const auto* policy = std::get_if<Ref<Policy>>(&*out.value);
+    if (policy == nullptr || !(*policy)->closed) out.value.reset();
+  }
+  return out;
+}
+
+}  // namespace margay
