@@ -113,6 +113,8 @@ def offences(parts, path, include, system, exists):
                 return f"{path}: {part.folder} may not include {target.removeprefix('src/')} (layer table)"
     if STANDARD.match(include):
         return None
+    if include.startswith("fmt/"):
+        return None
     for word, stems in part.external:
         if word in EXTERNAL and re.fullmatch(EXTERNAL[word], include) and stem_allowed(stems, path):
             return None
