@@ -12,8 +12,8 @@ namespace margay::fakes {
 class FakeConntrack final : public kernel::Conntrack {
  public:
   explicit FakeConntrack(Fuse& fuse) : fuse_{fuse} {}
-  std::set<Addr> flows;            // addresses that have entries
-  std::vector<Addr> removed;       // every address asked for, in order
+  std::set<Addr> flows;       // addresses that have entries
+  std::vector<Addr> removed;  // every address asked for, in order
 
   Status remove_flows(const std::vector<Addr>& addresses) override {
     if (auto e = fuse_.before("conntrack.remove_flows")) return *e;

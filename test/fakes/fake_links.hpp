@@ -21,7 +21,8 @@ class FakeLinks final : public kernel::Links {
   // Each answers the event the kernel would send.
   kernel::LinkEvent add(int index, std::string name, bool up = true) {
     by_index[index] = kernel::Link{index, std::move(name), up, std::nullopt};
-    if (up) routes_.links_up.insert(index); else take_down(index);
+    if (up) routes_.links_up.insert(index);
+    else take_down(index);
     return {by_index[index], false};
   }
   kernel::LinkEvent remove(int index) {

@@ -16,9 +16,9 @@ class FakeRoutes final : public kernel::Routes {
  public:
   explicit FakeRoutes(Fuse& fuse) : fuse_{fuse} {}
 
-  std::vector<kernel::Route> table;                       // both families
+  std::vector<kernel::Route> table;  // both families
   std::map<std::pair<int, Addr>, Mac> neighbour_table;
-  std::set<int> links_up;                                 // kept by FakeLinks
+  std::set<int> links_up;  // kept by FakeLinks
 
   Result<std::vector<kernel::Route>> routes(Family family) override {
     if (auto e = fuse_.before("routes.routes")) return *e;

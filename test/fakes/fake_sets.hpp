@@ -20,9 +20,9 @@ class FakeSets final : public kernel::Sets {
   };
   explicit FakeSets(Fuse& fuse) : fuse_{fuse} {}
 
-  std::map<std::string, Set> sets;             // the kernel's state: tests look at and meddle with it
+  std::map<std::string, Set> sets;                  // the kernel's state: tests look at and meddle with it
   std::map<std::string, std::uint32_t> references;  // kept by FakeTables
-  std::set<std::string> unreadable;            // members() of these fails
+  std::set<std::string> unreadable;                 // members() of these fails
 
   Result<std::vector<kernel::SetHeader>> list() override {
     if (auto e = fuse_.before("sets.list")) return *e;

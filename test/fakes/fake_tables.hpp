@@ -1,5 +1,5 @@
-// Kernel tables in memory: a commit is all or nothing, a rule naming a missing chain or set is refused, a table that changed since
-// it was last seen answers Conflict, a change of equal shape goes unseen.
+// Kernel tables in memory: a commit is all or nothing, a rule naming a missing chain or set is refused, a table that changed
+// since it was last seen answers Conflict, a change of equal shape goes unseen.
 #pragma once
 
 #include <algorithm>
@@ -32,8 +32,8 @@ class FakeTables final : public kernel::Tables {
     }
   }
 
-  std::map<Where, Chains> tables;                 // the kernel's state: tests look at and meddle with it
-  std::vector<std::string> poison;                // a chain of this name is refused as Invalid
+  std::map<Where, Chains> tables;                       // the kernel's state: tests look at and meddle with it
+  std::vector<kernel::Rule> poison;                     // rules that the kernel refuses as Invalid
   std::vector<std::string> last_written, last_removed;  // by the last commit
   long commits = 0;
 
@@ -69,7 +69,9 @@ class FakeTables final : public kernel::Tables {
     Chains chains = tables[{family, table}];
     if (expected && !(*expected == shape(chains))) return Error{ErrorCode::Conflict, "the table changed"};
     for (const auto* chain : change.write) {
-      if (std::count(poison.begin(), poison.end(), chain->name)) return Error{ErrorCode::Invalid, "a rule is refused"};
+      for (const auto& bad : poison) {
+        if (std::count(chain->rules.begin(), chain->rules.end(), bad)) return Error{ErrorCode::Invalid, "a rule is refused"};
+      }
       chains[chain->name] = chain->rules;
     }
     if (change.fix_hooks) {
