@@ -37,7 +37,7 @@ struct StaticState {
                                                const StaticState& state = {});
 
 // Sets that static and nat chains may name and managers fill. All of them must exist before the tables are applied.
-[[nodiscard]] std::vector<kernel::SetSpec> fixed_sets(const Config& config, Family family);
+[[nodiscard]] std::vector<kernel::SetSpec> fixed_sets(const Config& config, Family family, const StaticState& state = {});
 
 // cali-cidr-block (filter): packets to service addresses that nothing translated would loop (ServiceLoopPrevention).
 [[nodiscard]] kernel::Chain cidr_block_chain(const Config& config, Family family, const std::vector<Cidr>& service_cidrs);
