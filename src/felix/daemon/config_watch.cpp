@@ -38,7 +38,7 @@ std::vector<Source> ConfigWatch::sources() const {
   const auto name = [](const Symbol& configuration) { return "FelixConfiguration " + configuration.str(); };
   std::vector<std::pair<Symbol, Ref<FelixConfiguration>>> selecting;
   for (const auto& [symbol, value] : configurations_) {
-    if (symbol == per_node) out.push_back({SourceKind::PerNode, name(symbol), value->parameters});
+    if (symbol.view() == per_node) out.push_back({SourceKind::PerNode, name(symbol), value->parameters});
     else if (value->node_selector && !(symbol == "default") && !symbol.view().starts_with("node.") &&
              value->node_selector->matches(labels_))
       selecting.emplace_back(symbol, value);
