@@ -1,0 +1,61 @@
+#include "kernel_sets.hpp"
+
+// Before linux/in.h, which gives way to it.
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/ipset/ip_set.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace margay::kernel {
+
+Result<unsigned> KernelSetIndex::version() {
+  if (x_version != 0) return x_version;
+  ip_set_req_version request{IP_SET_OP_VERSION, 0};
+  socklen_t size = sizeof request;
+  if (::getsockopt(x_fd, SOL_IP, SO_IP_SET, &request, &size) != 0)
+    return Error{errno == ENOPROTOOPT ? ErrorCode::Unavailable : ErrorCode::Io, std::string{"ipset: "} + std::strerror(errno)};
+  return x_version = request.version;
+}
+
+Result<std::uint16_t> KernelSetIndex::index(Family family, std::string_view name) {
+  const std::string key{name};
+  if (const auto known = x_by_name.find(key); known != x_by_name.end()) return known->second;
+  auto protocol = version();
+  if (!protocol) return protocol.error();
+  ip_set_req_get_set_family request{};
+  request.op = IP_SET_OP_GET_FNAME;
+  request.version = *protocol;
+  std::strncpy(request.set.name, key.c_str(), sizeof request.set.name - 1);
+  socklen_t size = sizeof request;
+  if (::getsockopt(x_fd, SOL_IP, SO_IP_SET, &request, &size) != 0)
+    return Error{ErrorCode::Io, "set " + key + ": " + std::strerror(errno)};
+  if (request.set.index == IPSET_INVALID_ID) return Error{ErrorCode::NotFound, "set " + key + " does not exist"};
+  if (request.family != (family == Family::V4 ? unsigned{NFPROTO_IPV4} : unsigned{NFPROTO_IPV6}))
+    return Error{ErrorCode::Invalid, "set " + key + " is of the other family"};
+  x_by_index.emplace(request.set.index, key);
+  x_by_name.emplace(key, request.set.index);
+  return std::uint16_t{request.set.index};
+}
+
+std::optional<std::string> KernelSetIndex::name(std::uint16_t index) {
+  if (const auto known = x_by_index.find(index); known != x_by_index.end()) return known->second;
+  auto protocol = version();
+  if (!protocol) return std::nullopt;
+  ip_set_req_get_set request{};
+  request.op = IP_SET_OP_GET_BYINDEX;
+  request.version = *protocol;
+  request.set.index = index;
+  socklen_t size = sizeof request;
+  if (::getsockopt(x_fd, SOL_IP, SO_IP_SET, &request, &size) != 0) return std::nullopt;
+  std::string name{request.set.name, strnlen(request.set.name, sizeof request.set.name)};
+  if (name.empty()) return std::nullopt;
+  x_by_index.emplace(index, name);
+  x_by_name.emplace(name, index);
+  return name;
+}
+
+}  // namespace margay::kernel
