@@ -2,7 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "decode_k8s_policy.hpp"
 #include "decode_kinds.hpp"
+#include "decode_policy.hpp"
 #include "fields.hpp"
 #include "names.hpp"
 
@@ -27,8 +29,14 @@ Error invalid(std::string_view field, std::string_view reason) {
 
 void decode_kind(const ObjectId& id, Field root, const DecodeOptions& options, Decoded& out) {
   (void)options;
-  (void)out;
   switch (id.kind) {
+    case Kind::NetworkPolicy:
+    case Kind::GlobalNetworkPolicy:
+    case Kind::StagedNetworkPolicy:
+    case Kind::StagedGlobalNetworkPolicy: model::decode_policy(id, root, out); break;
+    case Kind::KubernetesNetworkPolicy:
+    case Kind::StagedKubernetesNetworkPolicy: model::decode_k8s_policy(id, root, out); break;
+    case Kind::Tier: model::decode_tier(id, root, out); break;
     default:
       // Known, not decoded in this build: identity only.
       root.known_all();
