@@ -1,0 +1,467 @@
+#include "file_store.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "file_source.hpp"
+#include "margay/base/hash.hpp"
+#include "yaml.hpp"
+#include "yaml_write.hpp"
+
+namespace margay::datastore {
+namespace {
+
+using nlohmann::json;
+
+Error system_error(const std::string& what, int error = errno) {
+  ErrorCode code = ErrorCode::Io;
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT: code = ErrorCode::NoSpace; break;
+    case EACCES:
+    case EPERM:
+    case EROFS: code = ErrorCode::Permission; break;
+    case ENOENT:
+    case ENOTDIR: code = ErrorCode::Unavailable; break;
+    default: break;
+  }
+  return Error{code, what + ": " + std::strerror(error)};
+}
+
+class Fd {
+ public:
+  explicit Fd(int fd) : fd_{fd} {}
+  ~Fd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Fd(Fd&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
+  Fd& operator=(Fd&&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+Revision revision_of(const json& object) {
+  const auto digest = sha256(object.dump(-1, ' ', false, json::error_handler_t::replace));
+  return base64url(digest.data(), 18);
+}
+
+std::string parent_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? std::string{} : path.substr(0, slash);
+}
+
+Result<std::string> read_whole(const std::string& path, struct stat* st = nullptr) {
+  const Fd fd{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+  if (fd.get() < 0) return system_error("open " + path);
+  struct stat own {};
+  if (::fstat(fd.get(), &own) != 0) return system_error("stat " + path);
+  if (!S_ISREG(own.st_mode)) return Error{ErrorCode::Invalid, path + " is not a regular file"};
+  if (own.st_size > static_cast<off_t>(YamlLimits{}.bytes)) return Error{ErrorCode::Invalid, path + " is too large"};
+  if (st != nullptr) *st = own;
+  std::string text;
+  text.resize(static_cast<std::size_t>(own.st_size) + 1);
+  std::size_t size = 0;
+  while (true) {
+    const ssize_t got = ::read(fd.get(), text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error("read " + path);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+    if (size == text.size()) text.resize(size * 2);
+  }
+  text.resize(size);
+  return text;
+}
+
+// One object in one file.
+struct Found {
+  std::string path;  // relative
+  std::string text;  // of the file
+  struct stat st {};
+  std::size_t index = 0;  // among the file's documents
+  ParseResult parsed;
+  [[nodiscard]] const Document& document() const { return parsed.documents[index]; }
+};
+
+class FileStore final : public Store {
+ public:
+  explicit FileStore(std::string root) : root_{std::move(root)} {
+    while (root_.size() > 1 && root_.back() == '/') root_.pop_back();
+  }
+
+  Result<StoredObject> get(const ObjectId& id) override {
+    auto found = find(id);
+    if (!found) return found.error();
+    if (!*found) return missing(id);
+    return stored(id, **found);
+  }
+
+  Result<std::vector<StoredObject>> list(Kind kind, std::string_view ns) override {
+    if (auto refreshed = refresh(); !refreshed) return refreshed.error();
+    std::vector<StoredObject> out;
+    std::string path, text;
+    // One object in two files: the file whose path sorts first counts, and files_ is sorted.
+    std::set<ObjectId> seen;
+    for (const auto& [file, entry] : files_) {
+      if (std::none_of(entry.ids.begin(), entry.ids.end(),
+                       [&](const ObjectId& id) { return id.kind == kind && (ns.empty() || id.ns == ns); }))
+        continue;
+      auto whole = read_whole(root_ + "/" + file);
+      if (!whole) continue;
+      for (const Document& document : parse_manifests(*whole).documents) {
+        auto id = identify(document.value);
+        if (!id || id->kind != kind || (!ns.empty() && id->ns != ns) || !seen.insert(*id).second) continue;
+        out.push_back({*id, revision_of(document.value), document.value.dump(-1, ' ', false, json::error_handler_t::replace),
+                       root_ + "/" + file + ":" + std::to_string(document.line)});
+      }
+    }
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    return out;
+  }
+
+  Result<Revision> put_if(const ObjectId& id, std::string_view text, const std::optional<Revision>& expected) override {
+    json object = json::parse(text, nullptr, false);
+    if (object.is_discarded()) return Error{ErrorCode::Invalid, "not JSON"};
+    if (const auto named = identify(object); !named || *named != id)
+      return Error{ErrorCode::Invalid, named ? "the object is not the one named" : named.error().text};
+    auto lock = take_lock();
+    if (!lock) return lock.error();
+    auto found = find(id);
+    if (!found) return found.error();
+    if (expected && !expected->empty() && !*found) return missing(id);
+    if (expected && expected->empty() && *found) return Error{ErrorCode::AlreadyExists, describe(id) + " exists"};
+    if (expected && *found && !expected->empty() && revision_of((*found)->document().value) != *expected)
+      return Error{ErrorCode::Conflict, describe(id) + " was changed by somebody else; read it again"};
+    if (*found && (*found)->document().value == object) return revision_of(object);
+    Status written;
+    if (*found) {
+      written = write_file((*found)->path, replaced(**found, &object), mode_for(id, &(*found)->st), &(*found)->st);
+    } else {
+      written = write_file(layout_path(id), write_yaml(object), mode_for(id, nullptr), nullptr);
+    }
+    if (!written) return std::move(written).error().in("write " + describe(id));
+    return revision_of(object);
+  }
+
+  Status remove_if(const ObjectId& id, const std::optional<Revision>& expected) override {
+    auto lock = take_lock();
+    if (!lock) return lock.error();
+    bool removed = false;
+    // All of them: were a second copy left, the object would rise again.
+    while (true) {
+      auto found = find(id);
+      if (!found) return found.error();
+      if (!*found) break;
+      if (!removed && expected && revision_of((*found)->document().value) != *expected)
+        return Error{ErrorCode::Conflict, describe(id) + " was changed by somebody else; read it again"};
+      Status done = (*found)->parsed.documents.size() == 1 && !(*found)->document().list_item
+                        ? remove_file((*found)->path)
+                        : write_file((*found)->path, replaced(**found, nullptr), (*found)->st.st_mode & 07777, &(*found)->st);
+      if (!done) return std::move(done).error().in("remove " + describe(id));
+      removed = true;
+    }
+    if (!removed) return missing(id);
+    return {};
+  }
+
+ private:
+  struct Entry {
+    std::uint64_t fingerprint = 0;  // of stat
+    std::vector<ObjectId> ids;
+    bool seen = false;
+  };
+
+  static std::string describe(const ObjectId& id) {
+    return std::string{info(id.kind).name} + " " + (id.ns.empty() ? std::string{} : id.ns + "/") + id.name;
+  }
+  static Error missing(const ObjectId& id) { return Error{ErrorCode::NotFound, describe(id) + " does not exist"}; }
+
+  StoredObject stored(const ObjectId& id, const Found& found) const {
+    const json& value = found.document().value;
+    return {id, revision_of(value), value.dump(-1, ' ', false, json::error_handler_t::replace),
+            root_ + "/" + found.path + ":" + std::to_string(found.document().line)};
+  }
+
+  Result<Fd> take_lock() const {
+    const std::string path = root_ + "/.margay.lock";
+    Fd fd{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660)};
+    if (fd.get() < 0) return system_error("open " + path);
+    while (::flock(fd.get(), LOCK_EX) != 0)
+      if (errno != EINTR) return system_error("lock " + path);
+    return fd;
+  }
+
+  // ---- the index: which file has which objects ----------------------------------------------------------------------------
+
+  static std::uint64_t fingerprint(const struct stat& st) {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec - st.st_ctim.tv_sec < 2) return 0;  // a later change could leave the same times
+    std::uint64_t h = 1469598103934665603ULL;
+    for (const std::uint64_t word :
+         {static_cast<std::uint64_t>(st.st_dev), static_cast<std::uint64_t>(st.st_ino), static_cast<std::uint64_t>(st.st_size),
+          static_cast<std::uint64_t>(st.st_ctim.tv_sec), static_cast<std::uint64_t>(st.st_ctim.tv_nsec),
+          static_cast<std::uint64_t>(st.st_mtim.tv_sec), static_cast<std::uint64_t>(st.st_mtim.tv_nsec)})
+      h = (h ^ word) * 0x9e3779b97f4a7c15ULL, h ^= h >> 29;
+    return h == 0 ? 1 : h;
+  }
+
+  Status refresh() {
+    struct stat st {};
+    if (::stat(root_.c_str(), &st) != 0) return system_error("the datastore " + root_);
+    if (!S_ISDIR(st.st_mode)) return Error{ErrorCode::Unavailable, "the datastore " + root_ + " is not a directory"};
+    for (auto& [path, entry] : files_) entry.seen = false;
+    std::vector<std::pair<dev_t, ino_t>> above;
+    if (auto walked = walk({}, above); !walked) return walked;
+    std::erase_if(files_, [](const auto& row) { return !row.second.seen; });
+    return {};
+  }
+
+  Status walk(const std::string& directory, std::vector<std::pair<dev_t, ino_t>>& above) {
+    const std::string full = directory.empty() ? root_ : root_ + "/" + directory;
+    DIR* const dir = ::opendir(full.c_str());
+    if (dir == nullptr) return errno == ENOENT && !directory.empty() ? Status{} : Status{system_error("read " + full)};
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(dir)) {
+      const std::string_view name{entry->d_name};
+      if (is_hidden_name(name) || name.ends_with("~") || name.ends_with(".tmp")) continue;
+      names.emplace_back(name);
+    }
+    ::closedir(dir);
+    for (const std::string& name : names) {
+      const std::string path = directory.empty() ? name : directory + "/" + name;
+      struct stat st {};
+      if (::stat((root_ + "/" + path).c_str(), &st) != 0) continue;
+      if (S_ISDIR(st.st_mode)) {
+        const std::pair<dev_t, ino_t> id{st.st_dev, st.st_ino};
+        if (above.size() >= 64 || std::find(above.begin(), above.end(), id) != above.end()) continue;
+        above.push_back(id);
+        auto walked = walk(path, above);
+        above.pop_back();
+        if (!walked) return walked;
+      } else if (S_ISREG(st.st_mode) && is_manifest_name(name)) {
+        look_at(path, st);
+      }
+    }
+    return {};
+  }
+
+  void look_at(const std::string& path, const struct stat& st) {
+    Entry& entry = files_[path];
+    entry.seen = true;
+    const std::uint64_t now = fingerprint(st);
+    if (now != 0 && now == entry.fingerprint) return;
+    entry.ids.clear();
+    entry.fingerprint = now;
+    auto text = read_whole(root_ + "/" + path);
+    if (!text) {
+      entry.fingerprint = 0;
+      return;
+    }
+    for (const Document& document : parse_manifests(*text).documents)
+      if (auto id = identify(document.value)) entry.ids.push_back(std::move(*id));
+  }
+
+  Result<std::optional<Found>> find_in(const std::string& path, const ObjectId& id) {
+    Found found;
+    found.path = path;
+    auto text = read_whole(root_ + "/" + path, &found.st);
+    if (!text) {
+      if (text.error().code == ErrorCode::Unavailable) return std::optional<Found>{};
+      return text.error();
+    }
+    found.text = std::move(*text);
+    found.parsed = parse_manifests(found.text);
+    for (std::size_t i = 0; i < found.parsed.documents.size(); ++i) {
+      const auto named = identify(found.parsed.documents[i].value);
+      if (!named || *named != id) continue;
+      found.index = i;
+      return std::optional<Found>{std::move(found)};
+    }
+    return std::optional<Found>{};
+  }
+
+  // The object as it is in force: of several files the one whose path sorts first.
+  Result<std::optional<Found>> find(const ObjectId& id) {
+    if (auto refreshed = refresh(); !refreshed) return refreshed.error();
+    for (const auto& [path, entry] : files_) {
+      if (std::find(entry.ids.begin(), entry.ids.end(), id) == entry.ids.end()) continue;
+      auto found = find_in(path, id);
+      if (!found || *found) return found;
+    }
+    // Nowhere; but a file at its own place that cannot be read may be it, and must not be overwritten.
+    const std::string own = layout_path(id);
+    struct stat st {};
+    if (::lstat((root_ + "/" + own).c_str(), &st) == 0) {
+      auto text = read_whole(root_ + "/" + own);
+      if (!text) return std::move(text).error().in("the place of " + describe(id) + " is taken");
+      const auto parsed = parse_manifests(*text);
+      if (parsed.error || !parsed.documents.empty())
+        return Error{ErrorCode::Invalid, root_ + "/" + own + " is in the way of " + describe(id) + ": " +
+                                             (parsed.error ? parsed.error->text() : "it holds something else") +
+                                             "; mend or remove it"};
+    }
+    return std::optional<Found>{};
+  }
+
+  // ---- writing --------------------------------------------------------------------------------------------------------------
+
+  // The file's text with the found document replaced, or without it.
+  static std::string replaced(const Found& found, const json* object) {
+    const Document& document = found.document();
+    if (document.list_item) return replaced_in_list(found, object);
+    if (found.parsed.documents.size() == 1 && document.number == 1 && document.first_line == 0) {
+      const bool is_json = found.text.find_first_not_of(" \t\r\n") != std::string::npos &&
+                           found.text[found.text.find_first_not_of(" \t\r\n")] == '{';
+      if (object != nullptr && is_json) return object->dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+    }
+    return splice(found.text, document, object != nullptr ? write_yaml(*object) : std::string{}, object == nullptr);
+  }
+
+  static std::string replaced_in_list(const Found& found, const json* object) {
+    // The list is read again as one document: its own metadata and the order of its items stay.
+    json items = json::array();
+    const Document& document = found.document();
+    for (std::size_t i = 0; i < found.parsed.documents.size(); ++i) {
+      const Document& other = found.parsed.documents[i];
+      if (!other.list_item || other.number != document.number) continue;
+      if (i != found.index) items.push_back(other.value);
+      else if (object != nullptr) items.push_back(*object);
+    }
+    const json whole{{"apiVersion", "v1"}, {"kind", "List"}, {"items", std::move(items)}};
+    const std::size_t first = found.text.find_first_not_of(" \t\r\n");
+    if (first != std::string::npos && found.text[first] == '{' && document.first_line == 0 && !document.explicit_start)
+      return whole.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+    return splice(found.text, document, write_yaml(whole), false);
+  }
+
+  static std::size_t offset_of_line(std::string_view text, std::uint32_t line) {
+    std::size_t at = 0;
+    for (std::uint32_t i = 0; i < line; ++i) {
+      at = text.find('\n', at);
+      if (at == std::string_view::npos) return text.size();
+      ++at;
+    }
+    return at;
+  }
+
+  static std::string splice(const std::string& text, const Document& document, const std::string& with, bool drop) {
+    const std::size_t begin = offset_of_line(text, document.first_line);
+    const std::size_t end = offset_of_line(text, document.end_line);
+    std::string out = text.substr(0, begin);
+    if (!out.empty() && out.back() != '\n') out += '\n';
+    if (drop) {
+      // What follows starts with its own "---"; what precedes must not run into it.
+      return out + text.substr(end);
+    }
+    if (document.explicit_start) out += "---\n";
+    out += with;
+    return out + text.substr(end);
+  }
+
+  // A new file may be read by the group and others, but not one with secrets; a changed one keeps what it has.
+  static mode_t mode_for(const ObjectId& id, const struct stat* before) {
+    mode_t mode = before != nullptr ? before->st_mode & 0777 : 0644;
+    if (id.kind == Kind::Secret) mode = before != nullptr ? mode & ~static_cast<mode_t>(07) : 0640;
+    return mode;
+  }
+
+  Status make_directories(const std::string& directory) const {
+    if (directory.empty()) return {};
+    for (std::size_t slash = 0; slash != std::string::npos;) {
+      slash = directory.find('/', slash + 1);
+      const std::string part = root_ + "/" + directory.substr(0, slash);
+      if (::mkdir(part.c_str(), 0755) == 0) {
+        if (auto synced = sync_directory(parent_of(part)); !synced) return synced;
+      } else if (errno != EEXIST) {
+        return system_error("create " + part);
+      }
+    }
+    return {};
+  }
+
+  static Status sync_directory(const std::string& path) {
+    const Fd fd{::open(path.empty() ? "/" : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (fd.get() < 0 || ::fsync(fd.get()) != 0) return system_error("sync " + path);
+    return {};
+  }
+
+  Status write_file(const std::string& path, const std::string& text, mode_t mode, const struct stat* before) {
+    // Where the path is a symbolic link the file behind it is changed, not the link.
+    std::string full = root_ + "/" + path;
+    if (char* const real = ::realpath(full.c_str(), nullptr)) {
+      full = real;
+      ::free(real);
+    } else if (auto made = make_directories(parent_of(path)); !made) {
+      return made;
+    }
+    const std::string directory = parent_of(full);
+    const std::string temporary = directory + "/." + full.substr(directory.size() + 1) + ".tmp";
+    ::unlink(temporary.c_str());  // of a writer that died; we hold the lock
+    {
+      const Fd fd{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
+      if (fd.get() < 0) return system_error("create " + temporary);
+      const auto failed = [&](const char* what) {
+        const int error = errno;
+        ::unlink(temporary.c_str());
+        return system_error(std::string{what} + " " + temporary, error);
+      };
+      std::string_view rest = text;
+      while (!rest.empty()) {
+        const ssize_t n = ::write(fd.get(), rest.data(), rest.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return failed("write");
+        rest.remove_prefix(static_cast<std::size_t>(n));
+      }
+      // Owner before mode: chown clears set-id bits; without the right to give away, our own stays.
+      if (before != nullptr && (before->st_uid != ::geteuid() || before->st_gid != ::getegid()))
+        (void)!::fchown(fd.get(), before->st_uid, before->st_gid);
+      if (::fchmod(fd.get(), mode) != 0) return failed("chmod");
+      if (::fsync(fd.get()) != 0) return failed("sync");
+    }
+    if (::rename(temporary.c_str(), full.c_str()) != 0) {
+      const int error = errno;
+      ::unlink(temporary.c_str());
+      return system_error("rename " + temporary, error);
+    }
+    return sync_directory(directory);
+  }
+
+  Status remove_file(const std::string& path) {
+    const std::string full = root_ + "/" + path;
+    if (::unlink(full.c_str()) != 0) return system_error("remove " + full);
+    return sync_directory(parent_of(full));
+  }
+
+  std::string root_;
+  std::map<std::string, Entry> files_;
+};
+
+}  // namespace
+
+std::string layout_path(const ObjectId& id) {
+  const KindInfo& kind = info(id.kind);
+  std::string out{kind.plural};
+  if (!kind.group.empty()) out.append(".").append(kind.group);
+  if (kind.namespaced) out.append("/").append(id.ns);
+  return out.append("/").append(id.name).append(".yaml");
+}
+
+std::unique_ptr<Store> make_file_store(std::string directory) { return std::make_unique<FileStore>(std::move(directory)); }
+
+}  // namespace margay::datastore

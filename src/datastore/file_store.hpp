@@ -1,0 +1,27 @@
+// FileStore: the Store over a directory tree of manifests (contracts.md §4).
+//
+// One object per file under <plural>.<group>/[<namespace>/]<name>.yaml, or where it already lives, also inside a file of several
+// documents or a List, whose other documents stay byte for byte (a List is written anew). Every change is made on a temporary
+// file, synced, renamed, and the directory synced, under an exclusive flock on .margay.lock; so several processes at once are
+// safe, and a crash or a full disk leaves the old or the new object whole.
+// A revision is a digest of the object's JSON, with keys sorted: formatting does not change it. Blocking.
+//
+// Cost: an operation looks first at the path of the layout; only if the object is not there does it read the whole tree, because
+// it may live anywhere. list() reads the tree. The tree's index is kept and refreshed by stat, so a long-lived process pays
+// for reading once.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "margay/base/result.hpp"
+#include "margay/datastore/store.hpp"
+
+namespace margay::datastore {
+
+[[nodiscard]] std::unique_ptr<Store> make_file_store(std::string directory);
+
+// The file an object is written to that is nowhere yet, relative to the directory.
+[[nodiscard]] std::string layout_path(const ObjectId& id);
+
+}  // namespace margay::datastore
