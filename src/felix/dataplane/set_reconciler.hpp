@@ -54,6 +54,7 @@ class SetReconciler {
 
   // ---- the world
   [[nodiscard]] bool pending() const { return stale_ || !dirty_.empty(); }
+  [[nodiscard]] bool failing() const { return backoff_.failing(); }
   bool apply_updates(TimePoint now);
   // Failures are retried later by themselves: a set still in use harms nobody.
   bool apply_deletions(TimePoint now);

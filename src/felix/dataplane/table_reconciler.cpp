@@ -63,6 +63,8 @@ void TableReconciler::unrefer(const std::string& name) {
 // Brings `counted` in line with whether the chain is to be programmed, and passes that on to the chains it jumps to.
 void TableReconciler::settle(const std::string& name, Entry& e) {
   const bool programmed = e.references > 0 || e.forced;
+  if (programmed && e.closed) closed_.insert(name);
+  else if (!programmed) closed_.erase(name);
   if (programmed == e.counted) {
     drop_if_unused(name);
     return;
@@ -110,6 +112,8 @@ void TableReconciler::redo(const std::string& name, Entry& e) {
     }
     e.closed = std::move(closed);
   }
+  if (e.counted && e.closed) closed_.insert(name);
+  else closed_.erase(name);
   const kernel::Chain& now = effective(e);
   std::vector<std::string> targets;
   for (const auto& rule : now.rules) {
@@ -346,6 +350,7 @@ bool TableReconciler::succeed(TimePoint now, bool tried_refused) {
   partial_ = !bad.empty();
   if (!partial_) {
     backoff_.on_success();
+    ever_programmed_ = true;
     return true;
   }
   error_ = Error{ErrorCode::Invalid, "table " + std::string{kernel::name(table_)} + " v" + digit(family_) + ": " +
@@ -427,6 +432,22 @@ bool TableReconciler::in_force(const std::string& name) const {
   if (want->second.closed) return false;
   const auto have = seen_.find(name);
   return have != seen_.end() && have->second == want->second.digest;
+}
+
+bool TableReconciler::in_force_deep(const std::string& name) const {
+  const auto want = chains_.find(name);
+  if (want == chains_.end() || !want->second.counted) return false;
+  std::unordered_set<std::string> reached{name};
+  std::vector<std::string> todo{name};
+  while (!todo.empty()) {
+    const std::string next = std::move(todo.back());
+    todo.pop_back();
+    if (!in_force(next)) return false;
+    for (const auto& target : chains_.at(next).targets) {
+      if (reached.insert(target).second) todo.push_back(target);
+    }
+  }
+  return true;
 }
 
 std::vector<std::string> TableReconciler::refused() const {

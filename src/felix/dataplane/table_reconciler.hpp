@@ -80,6 +80,13 @@ class TableReconciler {
   [[nodiscard]] std::vector<kernel::Chain> programmed() const;
   // The kernel holds this chain exactly as wanted (if it is wanted and reachable at all).
   [[nodiscard]] bool in_force(const std::string& name) const;
+  // The same for it and all it leads to.
+  [[nodiscard]] bool in_force_deep(const std::string& name) const;
+  // Programmed chains that stand closed, or refused, instead of what was wanted.
+  [[nodiscard]] std::size_t closed_chains() const { return closed_.size() + (partial_ ? 1 : 0); }
+  // Held what was wanted at least once since the start.
+  [[nodiscard]] bool ever_programmed() const { return ever_programmed_; }
+  [[nodiscard]] bool failing() const { return backoff_.failing(); }
   [[nodiscard]] const Counters& counters() const { return counters_; }
   // Chains the kernel refused, holding old contents or closed.
   [[nodiscard]] std::vector<std::string> refused() const;
@@ -129,8 +136,10 @@ class TableReconciler {
   std::vector<kernel::Hooks> hooks_;
 
   std::unordered_map<std::string, kernel::Digest> seen_;
-  std::unordered_set<std::string> dirty_;  // names whose wanted and seen may differ
+  std::unordered_set<std::string> dirty_;   // names whose wanted and seen may differ
+  std::unordered_set<std::string> closed_;  // programmed, with a stand-in
   bool hooks_dirty_ = true;
+  bool ever_programmed_ = false;
   bool stale_ = true;
   std::optional<kernel::TableInfo> info_;  // the shape when last seen
   std::optional<TimePoint> refresh_due_, drift_due_, reread_due_;
