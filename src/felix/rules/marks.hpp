@@ -16,7 +16,7 @@ struct Marks {
   std::uint32_t scratch0 = 0;  // inside one rule or one chain only: "all match blocks hold", packet rate
   std::uint32_t scratch1 = 0;  // "this match block holds"
 
-  [[nodiscard]] std::uint32_t all() const noexcept { return accept | pass | scratch0 | scratch1; }
+  [[nodiscard]] std::uint32_t all() const noexcept { return accept | pass | drop | scratch0 | scratch1; }
   friend bool operator==(const Marks&, const Marks&) = default;
 };
 

@@ -67,7 +67,10 @@ std::optional<kernel::LimitMatch> log_limit(const Config& config) {
   return {};
 }
 
-bool is_unconditional(const Rule& r) {
+// One rule without any criterion. (The first of several may be just a preset of the mark.)
+bool catches_all(const std::vector<Rule>& rules) {
+  if (rules.size() != 1) return false;
+  const Rule& r = rules.front();
   return !r.in && !r.out && !r.protocol && !r.source && !r.destination && r.matches.empty();
 }
 
@@ -88,12 +91,14 @@ std::vector<Rule> render_rules(const Config& config, Family family, Table table,
       continue;
     }
     std::vector<Rule> rendered;
+    bool last = false;
     if (flow_logs) {
       // Mark, log, act: the packet must be logged once, whichever of the rules matched.
       const bool allow = rule_in.action == Action::Allow, is_deny = rule_in.action == Action::Deny;
       const std::uint32_t bit = allow ? m.accept : is_deny ? m.drop : m.pass;
       rendered = render_rule(family, m, rule_in, set_bits(bit));
       if (!rendered.empty()) {
+        last = catches_all(rendered);
         const char letter = allow ? 'A' : is_deny ? 'D' : 'P';
         rendered.push_back(
             rule(has(bit), nflog(direction, rule_flow_prefix(letter, owner.kind, direction, i, owner.flow_label))));
@@ -105,8 +110,8 @@ std::vector<Rule> render_rules(const Config& config, Family family, Table table,
         case Action::Pass: rendered = render_rule(family, m, rule_in, go_to(chain::kPass)); break;
         default: rendered = render_rule(family, m, rule_in, deny(config, table)); break;
       }
+      last = catches_all(rendered);
     }
-    const bool last = !rendered.empty() && is_unconditional(rendered.front());
     append(out, std::move(rendered));
     if (last) break;  // nothing gets past it
   }

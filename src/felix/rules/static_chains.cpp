@@ -214,10 +214,11 @@ Chain forward_chain(const Context& c) {
     chain.rules.push_back(rule(clear_bits(c.bits.pass | c.bits.scratch0 | c.bits.scratch1)));
     chain.rules.push_back(rule(lacks(c.bits.accept), jump(chain::kFromHostForward)));
   }
-  for (const std::string& prefix : c.config.interface_prefixes) {
+  // The sender decides before the receiver, also where they have different prefixes.
+  for (const std::string& prefix : c.config.interface_prefixes)
     chain.rules.push_back(from_workloads(prefix, jump(chain::kFromWorkload)));
+  for (const std::string& prefix : c.config.interface_prefixes)
     chain.rules.push_back(to_workloads(prefix, jump(chain::kToWorkload)));
-  }
   if (c.state.host_endpoints) chain.rules.push_back(rule(jump(chain::kToHostForward)));
   if (c.config.loop_prevention != Config::LoopPrevention::Disabled) chain.rules.push_back(rule(jump(chain::kCidrBlock)));
   return chain;

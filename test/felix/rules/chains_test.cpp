@@ -360,7 +360,7 @@ TEST_CASE("anti-spoofing stands in both families and for every prefix") {
   for (const Family family : kFamilies)
     CHECK(text_of(family, static_chains(config, family, Table::Raw)).find(trim(R"(
       :cali-PREROUTING
-      -j MARK --set-xmark 0x0/0x1b0000
+      -j MARK --set-xmark 0x0/0x1f0000
       -i cali+ -g cali-rpf-check
       -i tap+ -g cali-rpf-check
       :cali-rpf-check
@@ -487,5 +487,18 @@ TEST_CASE("DSCP values and failsafe ports") {
     :cali-failsafe-out
     -d 10.0.0.0/8 -p tcp -m multiport --dports 2379 -j ACCEPT
     -p tcp -m multiport --sports 22 -j ACCEPT
+  )"));
+}
+
+TEST_CASE("rules after a match block are not lost") {
+  calc::ActivePolicy policy;
+  policy.ingress = {with_action(Action::Pass), with_action(Action::Deny), with_action(Action::Allow)};
+  policy.ingress[0].not_src_nets = {net("10.0.0.0/8"), net("11.0.0.0/8")};
+  CHECK(text_of(Family::V4, policy_chains({}, Family::V4, Table::Filter, gnp("p"), policy)[0].rules) == trim(R"(
+    -j MARK --set-xmark 0x80000/0x80000
+    -s 10.0.0.0/8 -j MARK --set-xmark 0x0/0x80000
+    -s 11.0.0.0/8 -j MARK --set-xmark 0x0/0x80000
+    -m mark --mark 0x80000/0x80000 -g cali-pass
+    -j DROP
   )"));
 }
