@@ -6,6 +6,7 @@
 #include "decode_kinds.hpp"
 #include "decode_policy.hpp"
 #include "fields.hpp"
+#include "metadata.hpp"
 #include "names.hpp"
 
 namespace margay {
@@ -28,19 +29,33 @@ Error invalid(std::string_view field, std::string_view reason) {
 }
 
 void decode_kind(const ObjectId& id, Field root, const DecodeOptions& options, Decoded& out) {
-  (void)options;
   switch (id.kind) {
     case Kind::NetworkPolicy:
     case Kind::GlobalNetworkPolicy:
     case Kind::StagedNetworkPolicy:
-    case Kind::StagedGlobalNetworkPolicy: model::decode_policy(id, root, out); break;
+    case Kind::StagedGlobalNetworkPolicy: return model::decode_policy(id, root, out);
     case Kind::KubernetesNetworkPolicy:
-    case Kind::StagedKubernetesNetworkPolicy: model::decode_k8s_policy(id, root, out); break;
-    case Kind::Tier: model::decode_tier(id, root, out); break;
+    case Kind::StagedKubernetesNetworkPolicy: return model::decode_k8s_policy(id, root, out);
+    case Kind::Tier: return model::decode_tier(id, root, out);
+    case Kind::Namespace: return model::decode_namespace(id, root, out);
+    case Kind::ServiceAccount: return model::decode_service_account(id, root, out);
+    case Kind::Pod: return model::decode_pod(id, root, options, out);
+    case Kind::Service: return model::decode_service(id, root, out);
+    case Kind::EndpointSlice: return model::decode_endpoint_slice(id, root, out);
+    case Kind::KubernetesNode: return model::decode_kubernetes_node(id, root, out);
+    case Kind::NetworkSet:
+    case Kind::GlobalNetworkSet: return model::decode_network_set(id, root, out);
+    case Kind::Profile: return model::decode_profile(id, root, out);
+    case Kind::WorkloadEndpoint: return model::decode_workload_endpoint(id, root, out);
+    case Kind::HostEndpoint: return model::decode_host_endpoint(id, root, out);
+    case Kind::Node: return model::decode_node(id, root, out);
+    case Kind::IPPool: return model::decode_ip_pool(id, root, out);
+    case Kind::FelixConfiguration: return model::decode_felix_configuration(id, root, out);
+    case Kind::BGPConfiguration: return model::decode_bgp_configuration(id, root, out);
+    case Kind::ClusterInformation: return model::decode_cluster_information(id, root, out);
     default:
-      // Known, not decoded in this build: identity only.
+      // Known, but not decoded in this build (KindInfo::decoded): identity only.
       root.known_all();
-      break;
   }
 }
 
@@ -80,6 +95,7 @@ Decoded decode(const ObjectId& id, const json& manifest, const DecodeOptions& op
   Reader reader{manifest, strict};
   const Field root = reader.root();
   root.known({"apiVersion", "kind", "metadata", "status"});
+  model::check_metadata(root["metadata"]);
   decode_kind(id, root, options, out);
   reader.report_unknown_fields();
   out.errors = reader.take_errors();

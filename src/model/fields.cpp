@@ -59,6 +59,8 @@ Field Reader::root() { return Field{this, manifest_.is_null() ? nullptr : &manif
 
 void Reader::error(std::string field, std::string reason) {
   if (errors_.size() >= kMaxErrors) return;
+  const auto same = [&](const FieldError& e) { return e.field == field && e.reason == reason; };
+  if (std::any_of(errors_.begin(), errors_.end(), same)) return;  // a field may be read twice
   if (errors_.size() + 1 == kMaxErrors) reason = "there are more errors";
   errors_.push_back({std::move(field), std::move(reason)});
 }
@@ -121,7 +123,7 @@ void Field::error(std::string reason) const {
 }
 
 const Field& Field::require() const {
-  if (!present() || (value_->is_string() && value_->get_ref<const std::string&>().empty())) error("is required");
+  if (!present()) error("is required");
   return *this;
 }
 
@@ -149,7 +151,8 @@ Field Field::operator[](std::string_view name) const {
   }
   if (reader_->strict_) reader_->asked(value_, name);
   const auto it = value_->find(name);
-  if (it == value_->end() || it->is_null()) return Field{reader_, nullptr, value_, name};
+  const bool absent = it == value_->end() || it->is_null() || (it->is_string() && it->get_ref<const std::string&>().empty());
+  if (absent) return Field{reader_, nullptr, value_, name};
   return Field{reader_, &*it, value_, name};
 }
 

@@ -1,8 +1,9 @@
 // Fields: reading a manifest (JSON) into typed values, with the path of every error found.
 //
 // A Reader holds one manifest and what was found wrong with it. A Field is one value in it: a cheap, copyable cursor that
-// may be absent (missing and null are the same, as in Kubernetes). A read of the wrong type records an error and returns
-// nothing, so that a decoder reads on and the user gets all errors at once. No call throws, whatever the manifest holds.
+// may be absent (missing, null and empty text are the same, as in Go's structs; in maps an empty text is a value). A read of the
+// wrong type records an error and returns nothing, so that a decoder reads on and the user gets all errors at once. No call
+// throws, whatever the manifest holds.
 //
 //   Reader reader{manifest, strict};
 //   Field spec = reader.root()["spec"];
@@ -82,10 +83,10 @@ using Choice = std::pair<std::string_view, E>;
 
 class Field {
  public:
-  // False if missing or null.
+  // False if missing, null or (but for map values and list elements) an empty text.
   [[nodiscard]] bool present() const noexcept { return value_ != nullptr; }
   explicit operator bool() const noexcept { return present(); }
-  // Records "is required" if absent, or if it is an empty text.
+  // Records "is required" if absent.
   const Field& require() const;
   void error(std::string reason) const;
   [[nodiscard]] std::string path() const;
@@ -140,9 +141,11 @@ class Field {
   [[nodiscard]] std::optional<Cidr> cidr() const;         // A/n, host bits masked away, or a bare address
   [[nodiscard]] std::optional<Cidr> masked_cidr() const;  // host bits are an error
   [[nodiscard]] std::optional<Mac> mac() const;
-  // At most 1024 characters; empty text is all().
+  // At most 1024 characters.
   [[nodiscard]] std::optional<Selector> selector() const;
-  // A name or 1-255, as text or number.
+  // The same without global(), which only a rule's namespaceSelector may have.
+  [[nodiscard]] std::optional<Selector> plain_selector() const;
+  // A name in any case, or 1-255, as text or number.
   [[nodiscard]] std::optional<Protocol> protocol() const;
 
  private:

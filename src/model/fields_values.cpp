@@ -6,7 +6,8 @@ namespace margay::model {
 
 namespace {
 constexpr std::size_t kMaxSelector = 1024;
-}
+
+}  // namespace
 
 std::optional<Addr> Field::addr() const {
   const auto given = text();
@@ -54,6 +55,13 @@ std::optional<Selector> Field::selector() const {
   return *std::move(parsed);
 }
 
+std::optional<Selector> Field::plain_selector() const {
+  auto parsed = selector();
+  if (!parsed || !parsed->mentions_global()) return parsed;
+  error("global() can only be used in the namespaceSelector of a rule");
+  return std::nullopt;
+}
+
 std::optional<Protocol> Field::protocol() const {
   const auto given = int_or_text();
   if (!given) return std::nullopt;
@@ -63,12 +71,9 @@ std::optional<Protocol> Field::protocol() const {
     return std::nullopt;
   }
   const std::string_view name = std::get<std::string_view>(*given);
-  const auto parsed = protocol::parse(name);
-  if (!parsed || *parsed == 0) {
-    error(shown(name) + " is not a protocol: TCP, UDP, ICMP, ICMPv6, SCTP, UDPLite or 1 to 255");
-    return std::nullopt;
-  }
-  return parsed;
+  if (const auto parsed = protocol::parse(name); parsed && *parsed != 0) return parsed;
+  error(shown(name) + " is not a protocol: TCP, UDP, ICMP, ICMPv6, SCTP, UDPLite or 1 to 255");
+  return std::nullopt;
 }
 
 }  // namespace margay::model
