@@ -69,7 +69,10 @@ struct IpsetSets::Session {
     set(IPSET_OPT_FAMILY, &family);
     set(IPSET_OPT_HASHSIZE, &spec.hash_size);
     set(IPSET_OPT_MAXELEM, &spec.max_elements);
-    return command(IPSET_CMD_CREATE, 0, "create set ", spec.name);
+    auto status = command(IPSET_CMD_CREATE, 0, "create set ", spec.name);
+    // libipset notes every set it creates in a list that it walks at each creation: quadratic, and of no use to us.
+    ipset_cache_fini();
+    return status;
   }
 
   Status change(const Change& change) {
