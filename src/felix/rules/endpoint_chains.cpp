@@ -120,6 +120,8 @@ class WorkloadChain {
   // In order until one accepts; a profile that passes is like one that does not match. No profile at all: closed.
   void add_profiles(const std::vector<calc::ProfileId>& profiles) {
     for (std::size_t i = 0; i < profiles.size(); ++i) {
+      // With flow logs a profile's Pass rule tests the bit, which the last tier or another profile may have left set.
+      if (config_.flow_logs) add(rule(clear_bits(marks_.pass)));
       kernel::Target target = jump(profile_chain_name(profiles[i], direction_));
       add(i == 0 ? rule(std::move(target)) : rule(lacks(marks_.accept), std::move(target)));
     }

@@ -23,7 +23,7 @@ struct Packet {
   bool spoofed = false;  // its source does not belong to the interface it came in by
   std::uint32_t mark = 0;
 
-  [[nodiscard]] bool has_ports() const { return protocol::has_ports(protocol); }
+  [[nodiscard]] bool has_ports() const { return protocol::has_ports(protocol) || protocol == protocol::kUdpLite; }
   [[nodiscard]] bool is_icmp() const { return protocol == (family == Family::V4 ? protocol::kIcmp : protocol::kIcmpV6); }
 };
 
