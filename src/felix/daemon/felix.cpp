@@ -1,0 +1,498 @@
+#include "daemon/felix.hpp"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "calc/graph.hpp"
+#include "daemon/config_map.hpp"
+#include "daemon/config_watch.hpp"
+#include "daemon/exposition.hpp"
+#include "daemon/health.hpp"
+#include "daemon/kernel_events.hpp"
+#include "daemon/kernel_ports.hpp"
+#include "daemon/metrics.hpp"
+#include "daemon/notify.hpp"
+#include "daemon/status_files.hpp"
+#include "dataplane/apply_loop.hpp"
+#include "dataplane/dataplane.hpp"
+#include "margay/base/log.hpp"
+#include "margay/control/http_server.hpp"
+#include "margay/datastore/connect.hpp"
+
+namespace margay::daemon {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using boost::system::error_code;
+
+constexpr log::Domain kDomain{"felix"};
+constexpr int kExitRestart = 129;
+constexpr auto kRestartDelay = 1s;  // several edits of the configuration become one restart
+constexpr auto kStartup = "FelixStartup", kGraph = "CalculationGraph", kLoop = "InternalDataplaneMainLoop";
+
+class Felix final : datastore::WatchSink, calc::MessageSink {
+ public:
+  Felix(Options options, settings::Settings settings)
+      : options_{std::move(options)},
+        settings_{std::move(settings)},
+        config_watch_{settings_.node, settings_.felix_environment, settings_.felix_file, settings_.file_path},
+        config_{config_watch_.resolve().config} {}
+
+  int run() {
+    if (auto status = claim_directories(); !status) {
+      log::error(kDomain, "cannot start", {{"reason", status.error().text}});
+      return 1;
+    }
+    health_.add(kStartup, 0ms);
+    health_.add(kGraph, 0ms);
+    health_.add(kLoop, config_.watchdog_timeout);
+    set_log_level();
+    log::info(kDomain, "starting", {{"node", settings_.node}, {"datastore", settings_.datastore.url}});
+    serve_control();
+    serve_tcp();
+    wait_signals();
+    wait_watchdog();
+    close_base();
+    if (auto status = watch(); !status) {
+      log::error(kDomain, "cannot start", {{"reason", status.error().text}});
+      return status.error().code == ErrorCode::Invalid || status.error().code == ErrorCode::Unsupported ? 2 : 3;
+    }
+    health_.report(kStartup, true, true);
+    io_.run();
+    watcher_.reset();
+    notify_stopping();
+    log::info(kDomain, "ending; the kernel keeps what it has", {{"code", exit_code_}});
+    return exit_code_;
+  }
+
+ private:
+  // ---- start
+
+  Status claim_directories() {
+    std::error_code error;
+    for (const std::string& directory : {settings_.run_dir, settings_.state_dir}) {
+      std::filesystem::create_directories(directory, error);
+      if (error) return Error{ErrorCode::Io, "create " + directory + ": " + error.message()};
+    }
+    const std::string path = settings_.run_dir + "/felix.lock";
+    lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (lock_ < 0) return Error{ErrorCode::Io, "open " + path + ": " + std::strerror(errno)};
+    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
+      return Error{ErrorCode::Busy, "another margay-felix runs for node " + settings_.node + " (it holds " + path + ")"};
+    return {};
+  }
+
+  void set_log_level() {
+    log::set_level(settings_.log_level ? *settings_.log_level : config_.log_severity.value_or(log::Level::Info));
+  }
+
+  // Where no chain of ours was ever made, workload interfaces are closed before anything is known (law 1).
+  void close_base() {
+    dataplane::Dataplane closed{dataplane_config(config_), ports_.all()};
+    if (auto status = closed.apply_closed_base(); !status)
+      log::warning(kDomain, "cannot close workload interfaces before the datastore is read", {{"reason", status.error().text}});
+  }
+
+  Status watch() {
+    watched_prefix_ = config_.rules.interface_prefixes.front();
+    datastore::Settings wanted;
+    wanted.url = settings_.datastore.url;
+    wanted.state_dir = settings_.state_dir;
+    wanted.decode.interface_prefix = watched_prefix_;
+    wanted.kinds = felix_kinds();
+    graph_ = std::make_unique<calc::Graph>(calc::Options{settings_.node, false}, *this);
+    auto watcher = datastore::connect_watcher(wanted, io_, *this);
+    if (!watcher) return std::move(watcher).error();
+    watcher_ = std::move(*watcher);
+    watcher_->start();
+    return {};
+  }
+
+  // ---- what the datastore says
+
+  void on_state(SyncState state) override {
+    if (state != state_ || state == SyncState::WaitForDatastore) tell_state(state);
+    state_ = state;
+    graph_->on_state(state);
+    if (state == SyncState::WaitForDatastore && options_.mode == Mode::Once) return finish(3);
+    if (state == SyncState::InSync) configure();
+    ask_turn();
+  }
+
+  void tell_state(SyncState state) {
+    switch (state) {
+      case SyncState::WaitForDatastore:
+        log::warning(kDomain, "the datastore is not there or empty; waiting, what is enforced stays",
+                     {{"datastore", settings_.datastore.url}});
+        health_.report(kGraph, true, false, "waiting for the datastore");
+        // Whoever waits for us to have started need not wait for the datastore.
+        notify_ready("waiting for the datastore");
+        break;
+      case SyncState::Resync: health_.report(kGraph, true, false, "reading the datastore"); break;
+      case SyncState::InSync:
+        log::info(kDomain, "in sync with the datastore", {{"objects", watcher_->stats().objects}});
+        health_.report(kGraph, true, true, "in sync");
+        break;
+    }
+  }
+
+  void on_updates(std::vector<Update> updates) override {
+    const auto start = clock_.now();
+    bool configuration = false;
+    for (const Update& update : updates) configuration |= config_watch_.on_update(update);
+    graph_->on_updates(updates);
+    observations_.graph_updated_in(clock_.now() - start);
+    if (configuration && state_ == SyncState::InSync) configure();
+    ask_turn();
+  }
+
+  // ---- configuration
+
+  // The configuration as all sources now say. The first time it makes the dataplane; later a change that cannot be made in place
+  // ends the process for a restart.
+  void configure() {
+    config::Resolved resolved = config_watch_.resolve();
+    tell_problems(resolved);
+    if (!dataplane_) {
+      if (resolved.config.rules.interface_prefixes.front() != watched_prefix_) {
+        // Interface names of pods were made with another prefix: read again.
+        config_ = std::move(resolved.config);
+        asio::post(io_, [this] {
+          watcher_.reset();
+          if (auto status = watch(); !status) {
+            log::error(kDomain, "cannot watch the datastore", {{"reason", status.error().text}});
+            finish(1);
+          }
+        });
+        return;
+      }
+      config_ = std::move(resolved.config);
+      set_log_level();
+      serve_tcp();
+      make_dataplane();
+      return;
+    }
+    if (resolved.config == config_) {
+      restart_timer_.cancel();
+      return;
+    }
+    if (config::changes_in_place(config_, resolved.config)) {
+      config_ = std::move(resolved.config);
+      set_log_level();
+      return;
+    }
+    log::warning(kDomain, "the configuration changed; ending for a restart, the kernel keeps what it has");
+    restart_timer_.expires_after(kRestartDelay);
+    restart_timer_.async_wait([this](error_code aborted) {
+      if (!aborted) finish(kExitRestart);
+    });
+  }
+
+  void tell_problems(const config::Resolved& resolved) {
+    std::vector<std::string> problems = config::contradictions(resolved.config);
+    for (const config::Problem& problem : resolved.problems) problems.push_back(problem.text);
+    for (const std::string& problem : problems)
+      if (std::find(told_problems_.begin(), told_problems_.end(), problem) == told_problems_.end())
+        log::warning(kDomain, problem);
+    told_problems_ = std::move(problems);
+  }
+
+  void make_dataplane() {
+    dataplane_ = std::make_unique<dataplane::Dataplane>(dataplane_config(config_), ports_.all());
+    loop_ = std::make_unique<dataplane::ApplyLoop>(clock_);
+    const std::string prefix = config_.status_path_prefix.empty() ? settings_.run_dir : config_.status_path_prefix;
+    status_files_ = std::make_unique<StatusFiles>(prefix + "/endpoint-status");
+    // Listening starts before the first dump, so that nothing falls between them.
+    auto monitor = kernel::NetlinkMonitor::open();
+    if (monitor) {
+      monitor_ = std::move(*monitor);
+      events_ = std::make_unique<KernelEvents>(io_, *monitor_, [this](auto events) { on_kernel_events(std::move(events)); });
+    } else {
+      log::error(kDomain, "cannot hear the kernel's notices; changes of interfaces are seen at refreshes only",
+                 {{"reason", monitor.error().text}});
+    }
+  }
+
+  void on_message(calc::Message message) override {
+    ++batch_;
+    dataplane_->on_message(std::move(message));
+  }
+
+  void on_kernel_events(std::vector<kernel::KernelEvent> events) {
+    for (const auto& event : events) dataplane_->on_event(event);
+    ask_turn();
+  }
+
+  // ---- turns
+
+  // There may be something to do: at once if idle, else when the throttle allows.
+  void ask_turn() {
+    if (!dataplane_ || turn_posted_) return;
+    if (!(graph_->has_pending() && !graph_->held()) && !dataplane_->pending() && ever_applied_) return arm();
+    turn_posted_ = true;
+    const auto at = loop_->ready_at(clock_.now());
+    if (at <= clock_.now()) {
+      asio::post(io_, [this] { turn(); });
+      return;
+    }
+    turn_timer_.expires_at(at);
+    turn_timer_.async_wait([this](error_code aborted) {
+      if (!aborted) turn();
+    });
+  }
+
+  void turn() {
+    turn_posted_ = false;
+    const auto start = clock_.now();
+    batch_ = 0;
+    const auto earliest = graph_->flush();
+    if (earliest && (!pending_since_ || *earliest < *pending_since_)) pending_since_ = earliest;
+    if (batch_) observations_.message_batch(batch_);
+    tell_frozen();
+
+    loop_->on_apply(start);
+    dataplane::Outcome outcome = dataplane_->apply();
+    const auto end = clock_.now();
+    if (!outcome.applied) return arm();
+    observations_.applied_in(end - start);
+    for (const dataplane::Failure& failure : outcome.failures)
+      log::warning(kDomain, "not applied, trying again", {{"what", failure.what}, {"reason", failure.error.text}});
+    if (outcome.ok && pending_since_) {
+      observations_.enforced_after(end - *pending_since_);
+      pending_since_.reset();
+    }
+    publish(outcome);
+    report(outcome, end - start);
+    if (outcome.fatal) {
+      log::error(kDomain, "tables cannot be programmed; ending for a restart, what is programmed stays");
+      return finish(1);
+    }
+    if (options_.mode == Mode::Once) return finish(outcome.ok ? 0 : 1);
+    if (dataplane_->pending()) ask_turn();
+    else arm();
+  }
+
+  void publish(const dataplane::Outcome& outcome) {
+    for (const dataplane::EndpointChange& change : outcome.endpoints) {
+      if (change.endpoint && change.enforced) status_files_->in_force(change.id, *change.endpoint);
+      else status_files_->not_in_force(change.id);
+    }
+    if (outcome.ok) status_files_->complete();
+    publish_status();
+  }
+
+  void publish_status() {
+    if (status_files_->publish()) return;
+    status_timer_.expires_after(5s);
+    status_timer_.async_wait([this](error_code aborted) {
+      if (!aborted) publish_status();
+    });
+  }
+
+  void report(const dataplane::Outcome& outcome, Clock::duration took) {
+    health_.report(kLoop, true, outcome.ok,
+                   outcome.ok ? std::string{} : fmt::format("{} items not applied", outcome.failures.size()));
+    if (ever_applied_ || !outcome.ok) return;
+    ever_applied_ = true;
+    observations_.initial_resync(took);
+    // Reading the whole datastore leaves the heap larger than what is kept.
+    ::malloc_trim(0);
+    log::info(kDomain, "policy is in force",
+              {{"endpoints", dataplane_->endpoint_count()},
+               {"milliseconds", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()}});
+    notify_ready("enforcing policy");
+  }
+
+  void tell_frozen() {
+    if (graph_->frozen() == frozen_) return;
+    frozen_ = graph_->frozen();
+    if (frozen_) log::warning(kDomain, "ClusterInformation says the datastore is not ready; what is enforced stays");
+    else log::info(kDomain, "the datastore is ready again");
+    health_.report(kGraph, true, !frozen_, frozen_ ? "ClusterInformation: datastoreReady is false" : "in sync");
+  }
+
+  // Sleeps until something is due by itself: refreshes, drift checks, retries.
+  void arm() {
+    const auto at = dataplane_->next_wakeup();
+    if (!at) return;
+    wake_timer_.expires_at(*at);
+    wake_timer_.async_wait([this](error_code aborted) {
+      if (aborted || turn_posted_) return;
+      turn_posted_ = true;
+      turn();
+    });
+  }
+
+  // ---- what the world asks
+
+  control::Response answer(const control::Request& request) {
+    const std::string_view path = std::string_view{request.target}.substr(0, request.target.find('?'));
+    if (request.method != "GET") return {405, "text/plain; charset=utf-8", "only GET is answered here\n"};
+    if (path == "/liveness") return {health_.live() ? 200u : 503u, "text/plain; charset=utf-8", health_.table()};
+    if (path == "/readiness") return {health_.ready() ? 200u : 503u, "text/plain; charset=utf-8", health_.table()};
+    if (path == "/metrics") return {200, "text/plain; version=0.0.4; charset=utf-8", metrics()};
+    return {404, "text/plain; charset=utf-8", "known here: /liveness /readiness /metrics\n"};
+  }
+
+  std::string metrics() {
+    Exposition out;
+    expose_daemon(
+        {settings_.node, state_, watcher_ ? watcher_->stats() : datastore::WatchStats{}, graph_.get(), dataplane_.get()}, out);
+    observations_.expose(out);
+    if (config_.process_metrics) expose_process(out);
+    return out.text();
+  }
+
+  void serve_control() {
+    auto server = control::serve_unix(io_, settings_.run_dir + "/felix.sock", "local control",
+                                      [this](const control::Request& request) { return answer(request); });
+    if (server) control_ = std::move(*server);
+    else log::error(kDomain, "no local control socket", {{"reason", server.error().text}});
+  }
+
+  void serve_tcp() {
+    const auto serve = [&](bool enabled, const std::string& host, std::uint16_t port, const char* purpose, const char* only,
+                           Served& served) {
+      const std::string where = enabled ? fmt::format("{} {}", host, port) : std::string{};
+      if (served.where == where) return;
+      served = {where, nullptr};
+      if (!enabled) return;
+      auto server = control::serve_tcp(
+          io_, host, port, purpose, [this, metrics_only = std::string_view{only} == "metrics"](const control::Request& request) {
+            if (metrics_only != request.target.starts_with("/metrics")) return control::Response{404, "text/plain", "not here\n"};
+            return answer(request);
+          });
+      if (server) served.server = std::move(*server);
+      else log::error(kDomain, "not serving", {{"purpose", purpose}, {"reason", server.error().text}});
+    };
+    if (options_.mode != Mode::Run) return;
+    serve(config_.health_enabled, config_.health_host, config_.health_port, "health", "health", health_server_);
+    serve(config_.metrics_enabled, config_.metrics_host, config_.metrics_port, "metrics", "metrics", metrics_server_);
+  }
+
+  void wait_signals() {
+    signals_.async_wait([this](error_code aborted, int signal) {
+      if (aborted) return;
+      if (signal == SIGHUP) {
+        reload();
+        return wait_signals();
+      }
+      log::info(kDomain, "ending on a signal", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+      finish(0);
+    });
+  }
+
+  // SIGHUP: the configuration file again. A wrong one is refused, the old one stays.
+  void reload() {
+    notify_reloading();
+    auto again = settings::read_settings(options_.flags);
+    std::string refused = again ? file_problem(*again) : again.error().text;
+    if (!refused.empty()) {
+      log::error(kDomain, "the configuration file is refused, the old one stays", {{"reason", refused}});
+    } else {
+      settings::Settings same = *again;
+      same.felix_file = settings_.felix_file;
+      same.log_level = settings_.log_level;
+      same.bgp = settings_.bgp;
+      if (!(same == settings_)) {
+        log::warning(kDomain, "settings changed that need a restart; ending for it, the kernel keeps what it has");
+        return finish(kExitRestart);
+      }
+      settings_ = std::move(*again);
+      config_watch_.set_file(settings_.felix_file, settings_.file_path);
+      log::info(kDomain, "the configuration file was read again");
+      set_log_level();
+      if (dataplane_) configure();
+    }
+    notify_ready(ever_applied_ ? "enforcing policy" : "starting");
+  }
+
+  void wait_watchdog() {
+    const auto interval = watchdog_interval();
+    if (!interval) return;
+    watchdog_timer_.expires_after(*interval);
+    watchdog_timer_.async_wait([this](error_code aborted) {
+      if (aborted) return;
+      if (health_.live()) notify_alive();
+      wait_watchdog();
+    });
+  }
+
+  void finish(int code) {
+    exit_code_ = code;
+    io_.stop();
+  }
+
+  struct Served {
+    std::string where;
+    std::unique_ptr<control::HttpServer> server;
+  };
+
+  Options options_;
+  settings::Settings settings_;
+  ConfigWatch config_watch_;
+  config::Config config_;
+  std::vector<std::string> told_problems_;
+  int lock_ = -1;
+
+  asio::io_context io_{1};
+  SteadyClock clock_;
+  Health health_{clock_};
+  Observations observations_;
+  KernelPorts ports_{clock_};
+  std::unique_ptr<kernel::NetlinkMonitor> monitor_;
+
+  std::unique_ptr<dataplane::Dataplane> dataplane_;
+  std::unique_ptr<dataplane::ApplyLoop> loop_;
+  std::unique_ptr<StatusFiles> status_files_;
+  std::unique_ptr<calc::Graph> graph_;
+  std::unique_ptr<datastore::Watcher> watcher_;
+  std::unique_ptr<KernelEvents> events_;
+  std::unique_ptr<control::HttpServer> control_;
+  Served health_server_, metrics_server_;
+
+  asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
+  asio::steady_timer turn_timer_{io_}, wake_timer_{io_}, restart_timer_{io_}, status_timer_{io_}, watchdog_timer_{io_};
+
+  SyncState state_ = SyncState::Resync;
+  std::string watched_prefix_;
+  std::optional<Clock::time_point> pending_since_;
+  std::size_t batch_ = 0;
+  bool turn_posted_ = false, ever_applied_ = false, frozen_ = false;
+  int exit_code_ = 0;
+};
+
+}  // namespace
+
+int run_felix(const Options& options, const settings::Settings& settings) { return Felix{options, settings}.run(); }
+
+int run_cleanup(const settings::Settings& settings) {
+  const SteadyClock clock;
+  KernelPorts ports{clock};
+  const config::Config config =
+      ConfigWatch{settings.node, settings.felix_environment, settings.felix_file, settings.file_path}.resolve().config;
+  dataplane::Dataplane dataplane{dataplane_config(config), ports.all()};
+  if (auto status = dataplane.cleanup(); !status) {
+    log::error(kDomain, "not everything could be taken away; run again", {{"reason", status.error().text}});
+    return 1;
+  }
+  log::info(kDomain, "all that was ours is out of the kernel");
+  return 0;
+}
+
+}  // namespace margay::daemon
