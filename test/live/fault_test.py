@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""Faults: the daemon killed at random points under changing policy and traffic, tables and sets tampered with, manifests broken.
+
+What must hold through all of it: nothing forbidden is answered even once, nothing allowed is lost.
+"""
+import os
+import random
+import signal
+import shutil
+import threading
+import time
+import unittest
+
+from lab import allow, calico, deny, namespace, policy
+from live import LiveTest, main
+
+SEED = int(os.environ.get("MARGAY_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
+
+
+class Watch(threading.Thread):
+    """Tries what is forbidden without a pause, until stopped; remembers every answer."""
+
+    def __init__(self, lab, forbidden):
+        super().__init__(daemon=True)
+        self.lab, self.forbidden, self.stopped = lab, forbidden, threading.Event()
+        self.answered, self.rounds, self.error = [], 0, None
+
+    def run(self):
+        try:
+            while not self.stopped.is_set():
+                results = self.lab.probe({k: False for k in self.forbidden}, timeout=0.25)
+                self.answered += [(k, f) for (k, f), r in results.items() if r["how"] == "ok"]
+                self.rounds += 1
+        except Exception as e:
+            self.error = e
+
+    def end(self):
+        self.stopped.set()
+        self.join(30)
+        if self.error:
+            raise self.error
+        return self.answered
+
+
+class Faults(LiveTest):
+    @classmethod
+    def set_up_lab(cls, lab):
+        cls.host = lab.host("n1")
+        names = ["server", "friend", "enemy", "flow"]
+        cls.server, cls.friend, cls.enemy, cls.flow = (cls.host.pod("default", n, {"name": n}) for n in names)
+        cls.outside = cls.host.outside()
+        cls.base = policy("base", "name == 'server'", types=["Ingress"], namespace=None, order=100,
+                          ingress=[deny(source={"selector": "name == 'enemy'"}), allow(source={"selector": "name in {'friend', 'flow'}"})])
+
+    def setUp(self):
+        super().setUp()
+        self.random = random.Random(SEED)
+        print(f"seed {SEED} (MARGAY_SEED)", flush=True)
+        self.apply(self.base)
+        if not self.host.felix:
+            self.host.start_felix()
+        self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False, (self.outside, self.server, 80): False})
+
+    def start_flows(self):
+        for family in (4, 6):
+            for proto in ("tcp", "udp"):
+                self.flow.agent(do="flow", name=f"{proto}{family}", dst=self.server.address(family), port=80, proto=proto)
+
+    def end_flows(self, lossless=True):
+        for family in (4, 6):
+            for proto in ("tcp", "udp"):
+                report = self.flow.agent(do="stop_flow", name=f"{proto}{family}")
+                self.assertIsNone(report["error"], f"{proto}{family}: {report}")
+                self.assertGreater(report["sent"], 100, report)
+                if lossless:
+                    self.assertEqual(report["got"], report["sent"], f"{proto} over IPv{family} lost packets: {report}")
+
+    def mutate(self, step):
+        """One change of policy that neither opens nor closes what the watch and the flows look at."""
+        r = self.random
+        name = f"noise{r.randrange(8)}"
+        if r.random() < 0.3 and name in self.applied:
+            return self.delete(name)
+        rules = [r.choice([deny, allow])(protocol="TCP", source={"selector": f"x == '{r.randrange(20)}'"},
+                                         destination={"ports": [r.randrange(1000, 2000)]}) for _ in range(r.randrange(1, 6))]
+        self.apply(policy(name, r.choice(["name == 'server'", "name == 'other'"]), ingress=rules, order=r.randrange(200),
+                          types=["Ingress"], namespace=None))
+
+    def test_killed_at_random_under_changing_policy_and_traffic(self):
+        self.start_flows()
+        watch = Watch(self.lab, [(self.enemy, self.server, 80), (self.enemy, self.server, 81, "udp"), (self.outside, self.server, 80)])
+        watch.start()
+        kills = int(os.environ.get("MARGAY_ITERATIONS", "0")) or 12
+        for step in range(kills):
+            for _ in range(self.random.randrange(1, 5)):
+                self.mutate(step)
+            time.sleep(self.random.random() * 0.15)
+            self.host.felix.send_signal(signal.SIGKILL)
+            self.host.felix.wait()
+            self.host.felix = None
+            for _ in range(self.random.randrange(3)):
+                self.mutate(step)
+            self.host.start_felix(wait=False)
+            time.sleep(self.random.random() * 0.2)
+        self.host.wait_ready()
+        self.assertEqual(watch.end(), [])
+        self.assertGreater(watch.rounds, 5)
+        self.end_flows()
+        self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False})
+
+    def test_flushed_and_deleted_rules_are_back_within_two_seconds(self):
+        self.start_flows()
+
+        def whole():
+            return [self.chains(f, t) for f in (4, 6) for t in ("raw", "nat", "filter")]
+
+        before = whole()
+        for command in (["-F"], ["-F", "FORWARD"], ["-t", "raw", "-F"], ["-t", "nat", "-F"], ["-F", "cali-from-wl-dispatch"],
+                        ["-D", "FORWARD", "1"], ["-A", "cali-FORWARD", "-j", "ACCEPT"], ["-I", "FORWARD", "-j", "RETURN"]):
+            for tool in ("iptables-legacy", "ip6tables-legacy"):
+                self.host.run(tool, "-w", *command)
+            start = time.monotonic()
+            self.wait_for(lambda: whole() == before or (command[0] == "-I" and self.hook_first()), within=4, what=f"repair after {command}")
+            took = time.monotonic() - start
+            self.assertLess(took, 2.5, f"{command} was mended only after {took:.2f} s")
+            if command[0] == "-I":
+                for tool in ("iptables-legacy", "ip6tables-legacy"):
+                    self.host.run(tool, "-w", "-D", "FORWARD", "-j", "RETURN")
+                self.wait_for(lambda: whole() == before, within=4)
+        self.end_flows(lossless=True)
+
+    def hook_first(self):
+        lines = [l for l in self.host.iptables(4).splitlines() if l.startswith("-A FORWARD")]
+        return "cali-FORWARD" in lines[0]
+
+    def chains(self, family, table):
+        return [l for l in self.host.iptables(family, table).splitlines() if l.startswith("-A")]
+
+    def test_110_sets_changed_by_hand_are_mended_at_the_refresh(self):
+        self.host.stop_felix()
+        self.host.start_felix(config="IpsetsRefreshInterval = 1\nRouteRefreshInterval = 1\n")
+        name = next(s for s in self.host.sets() if s.startswith("cali40s:") and self.friend.ip4 in self.host.members(s))
+        before = self.host.members(name)
+        self.host.run("ipset", "del", name, self.friend.ip4)
+        self.host.run("ipset", "add", name, self.enemy.ip4)
+        self.wait_for(lambda: self.host.members(name) == before)
+        self.host.run("ipset", "flush", name)
+        self.wait_for(lambda: self.host.members(name) == before)
+        self.host.run("ipset", "create", "cali40s:stray", "hash:net")
+        self.wait_for(lambda: "cali40s:stray" not in self.host.sets())
+        self.host.run("ipset", "create", "foreign", "hash:net")
+        self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False})
+        self.assertIn("foreign", self.host.sets())
+        self.host.run("ipset", "destroy", "foreign")
+        self.host.stop_felix()
+
+    def test_deleted_routes_are_back_at_once_and_foreign_ones_elsewhere_stay(self):
+        self.host.ip("route add 198.18.0.0/24 via 192.0.2.2", "route add 2001:db8:18::/64 via 2001:db8::2")
+        for pod in (self.server, self.friend):
+            self.host.run("ip", "route", "del", f"{pod.ip4}/32")
+            self.host.run("ip", "-6", "route", "del", f"{pod.ip6}/128")
+        self.expect({(self.friend, self.server, 80): True}, within=5)
+        self.host.ip(f"route replace {self.server.ip4}/32 dev {self.friend.interface}")
+        self.expect({(self.friend, self.server, 80): True}, within=5)
+        self.host.ip(f"route add 198.18.9.9/32 dev {self.friend.interface}")
+        self.wait_for(lambda: not any(r["dst"] == "198.18.9.9" for r in self.host.routes(4)), within=15)
+        self.assertTrue(any(r["dst"] == "198.18.0.0/24" for r in self.host.routes(4)))
+        self.host.ip("route del 198.18.0.0/24", "route del 2001:db8:18::/64")
+
+    def test_broken_manifests_leave_in_force_what_was_also_after_a_restart(self):
+        bad = [b"", b"{", b"kind: [", b"\xff\xfe", b"a: " * 100000, b"[" * 100000, b"- &a [*a]\n",
+               b"apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: {name: base}\nspec: {selector: '((('}\n",
+               b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 9)) for i in range(12)),
+               self.host.path(self.base).read_bytes()[:100]]
+        path = self.host.path(self.base)
+        good = path.read_bytes()
+        for text in bad:
+            path.with_suffix(".tmp").write_bytes(text)
+            path.with_suffix(".tmp").rename(path)
+            self.apply(policy("marker", "name == 'flow'", types=["Ingress"], namespace=None))
+            self.expect({(self.friend, self.flow, 80): False}, hold=0)
+            self.lab.never([(self.enemy, self.server, 80), (self.outside, self.server, 80)])
+            self.expect({(self.friend, self.server, 80): True}, hold=0, message=repr(text[:60]))
+            self.delete("marker")
+        self.host.stop_felix(signal.SIGKILL)
+        self.host.start_felix()
+        self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False, (self.outside, self.server, 80): False})
+        path.with_suffix(".tmp").write_bytes(good)
+        path.with_suffix(".tmp").rename(path)
+
+    def test_a_policy_that_was_never_valid_closes_what_it_selects(self):
+        self.apply(calico("GlobalNetworkPolicy", "bad", {"selector": "name == 'flow'", "order": 1, "types": ["Ingress"],
+                                                         "ingress": [{"action": "Allow", "protocol": "NONSENSE"}]}))
+        self.expect({(self.friend, self.flow, 80): False, (self.flow, self.friend, 80): True, (self.friend, self.server, 80): True})
+
+    def test_a_directory_that_vanishes_and_comes_back_empty_is_an_outage(self):
+        directory, away = self.host.directory, self.host.base / "away"
+        for method in ("rename", "empty"):
+            if method == "rename":
+                directory.rename(away)
+            else:
+                shutil.copytree(directory, away)
+                for p in list(directory.iterdir()):
+                    p.unlink()
+            if method == "rename":
+                self.wait_for(lambda: self.host.get("/readiness")[0] == 503)
+                self.lab.never([(self.enemy, self.server, 80)])
+                self.expect({(self.friend, self.server, 80): True}, hold=0)
+                directory.mkdir()
+                time.sleep(0.3)  # an empty directory announces nothing: there is no event to wait for
+                self.lab.never([(self.enemy, self.server, 80)])
+                self.expect({(self.friend, self.server, 80): True}, hold=0)
+                self.host.stop_felix(signal.SIGKILL)
+                self.host.start_felix(wait=False)
+                self.wait_for(lambda: "waiting" in self.host.logs[-1].read_text())
+                self.lab.never([(self.enemy, self.server, 80)])
+                self.expect({(self.friend, self.server, 80): True}, hold=0)
+                for p in away.iterdir():
+                    p.rename(directory / p.name)
+                away.rmdir()
+                self.host.wait_ready()
+                self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False})
+            else:
+                # Emptied while seen full: these are deletions of every object, or the outage; either way nothing opens.
+                time.sleep(0.5)
+                self.lab.never([(self.enemy, self.server, 80)])
+                for p in away.iterdir():
+                    p.rename(directory / p.name)
+                away.rmdir()
+                self.host.wait_ready()
+                self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False})
+
+    def test_interfaces_may_come_before_or_after_their_endpoint(self):
+        early = self.host.pod("default", "early", {"name": "early"}, register=False)
+        self.addCleanup(self.retire, early)
+        time.sleep(0.2)
+        self.lab.never([(self.friend, early, 80), (early, self.friend, 80)])
+        self.host.register(early)
+        self.expect({(self.friend, early, 80): True, (early, self.friend, 80): True})
+        late = self.host.pod("default", "late", {"name": "late"}, wire=False)
+        self.addCleanup(self.retire, late)
+        self.wait_for(lambda: late.interface in self.host.iptables(4))
+        late.wire()
+        self.expect({(self.friend, late, 80): True, (late, self.friend, 80): True})
+        # Down and up again, and renamed away and back: routes follow.
+        self.host.ip(f"link set {late.interface} down")
+        self.host.ip(f"link set {late.interface} up")
+        self.expect({(self.friend, late, 80): True})
+        self.host.ip(f"link set {late.interface} down", f"link set {late.interface} name elsewhere")
+        self.host.ip(f"link set elsewhere name {late.interface}", f"link set {late.interface} up")
+        self.expect({(self.friend, late, 80, "tcp", 4): True})
+
+    def test_an_address_that_moves_between_pods_within_one_batch_takes_its_route_and_drops_its_connections(self):
+        old = self.host.pod("default", "old", {"name": "old"})
+        self.expect({(self.friend, old, 80): True})
+        self.friend.agent(do="flow", name="moved", dst=old.ip4, port=80, proto="udp", sport=5555)
+        new = self.host.pod("default", "new", {"name": "new"}, register=False, wire=False)
+        self.addCleanup(self.retire, new)
+        new.ip4, new.ip6 = old.ip4, old.ip6
+        new.wire()
+        self.apply(policy("closed", "name == 'new'", types=["Ingress"], namespace=None,
+                          ingress=[deny(source={"selector": "name == 'friend'"}), allow()]))
+        self.host.apply(new.manifest())
+        self.host.delete(old.manifest())
+        self.lab.places.remove(old)
+        self.expect({(self.flow, new, 80): True, (self.friend, new, 80): False})
+        got = self.friend.agent(do="flow_report", name="moved")["got"]
+        time.sleep(0.3)
+        report = self.friend.agent(do="stop_flow", name="moved")
+        self.assertEqual(report["got"], got, "an established flow outlived the address's move")
+        old.close()
+
+    def test_a_set_that_overflows_closes_what_depends_on_it_only(self):
+        self.host.stop_felix()
+        self.host.start_felix(config="MaxIpsetSize = 8\n")
+        nets = [f"198.18.{i}.0/24" for i in range(50)]
+        self.apply(calico("GlobalNetworkSet", "big", {"nets": nets}, labels={"big": "yes"}),
+                   policy("needs", "name == 'flow'", types=["Ingress"], namespace=None, order=1,
+                          ingress=[deny(source={"selector": "big == 'yes'"}), allow()]))
+        self.expect({(self.friend, self.flow, 80, "tcp", 4): False, (self.friend, self.server, 80): True})
+        self.apply(calico("GlobalNetworkSet", "big", {"nets": nets[:3]}, labels={"big": "yes"}))
+        self.expect({(self.friend, self.flow, 80): True, (self.enemy, self.server, 80): False})
+        self.host.stop_felix()
+
+
+if __name__ == "__main__":
+    main()
