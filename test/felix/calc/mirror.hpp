@@ -191,8 +191,6 @@ class Mirror final : public MessageSink {
   }
   void apply(const PoolUpdate& m) {
     phase(9, "pool");
-    for (const auto& [name, pool] : state.pools)
-      check(name == m.name.str() || !(pool.cidr == m.pool->cidr), "two pools of a CIDR");
     state.pools.insert_or_assign(m.name.str(), *m.pool);
   }
   void apply(const PoolRemove& m) {
