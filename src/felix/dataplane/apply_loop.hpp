@@ -24,7 +24,8 @@ class ApplyLoop {
 
   // A message or event made something to do.
   void on_change() { changed_ = true; }
-  // The dataplane's next_wakeup() after an apply, or after anything that may have moved it. In the past or now: at once, for a token.
+  // The dataplane's next_wakeup() after an apply, or after anything that may have moved it. In the past or now: at once, for a
+  // token.
   void on_wakeup(std::optional<TimePoint> due) { due_ = due; }
 
   // When to call apply(); not before the given time. Nothing: sleep until told more.

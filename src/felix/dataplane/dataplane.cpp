@@ -138,12 +138,14 @@ bool Dataplane::apply_tables(Plane& plane, TimePoint now, Outcome& outcome) {
       all = false;
       continue;
     }
+    const auto errors = table.counters().restore_errors;
     if (table.apply(now)) continue;
     all = false;
     outcome.failures.push_back({"table", *table.error()});
     outcome.fatal |= table.fatal(now);
-    // A set may have been destroyed under us.
-    if (table.error()->code != ErrorCode::Busy && table.error()->code != ErrorCode::Conflict) plane.sets.invalidate();
+    // A set may have been destroyed under us. (No new refusal: the table only waits for its next try.)
+    const bool refused = table.counters().restore_errors != errors;
+    if (refused && table.error()->code != ErrorCode::Busy && table.error()->code != ErrorCode::Conflict) plane.sets.invalidate();
   }
   return all;
 }

@@ -12,7 +12,8 @@ using kernel::Table;
 namespace {
 
 bool jumps(const std::vector<kernel::Rule>* rules, const std::string& to) {
-  return rules && std::any_of(rules->begin(), rules->end(), [&](const auto& r) { return r.target_chain() && *r.target_chain() == to; });
+  return rules &&
+         std::any_of(rules->begin(), rules->end(), [&](const auto& r) { return r.target_chain() && *r.target_chain() == to; });
 }
 int link_of(const World& w, const char* destination) {
   for (const auto& r : w.routes.table) {
@@ -260,7 +261,9 @@ TEST_CASE("a set destroyed behind the tables' back is made again") {
   w.sets.sets.erase("cali40s:a");
   w.clock.advance(1s);
   w.apply();
-  CHECK(w.settle(10s).ok);
+  const auto outcome = w.settle(10s);
+  for (const auto& f : outcome.failures) UNSCOPED_INFO(f.what << ": " << f.error.text);
+  CHECK(outcome.ok);
   CHECK(w.sets.sets.at("cali40s:a").members.size() == 1);
   CHECK(w.filter("cali-pi-np/default/p"));
 }
@@ -317,6 +320,7 @@ TEST_CASE("render completes without a kernel") {
   w.dataplane->render();
   CHECK(w.fuse.calls() == 0);
   const auto chains = (*w.dataplane->planes()[0])[Table::Filter].programmed();
-  CHECK(std::any_of(chains.begin(), chains.end(), [](const auto& c) { return c.name == "cali-pi-np/default/p" && c.rules.size() == 1; }));
+  CHECK(std::any_of(chains.begin(), chains.end(),
+                    [](const auto& c) { return c.name == "cali-pi-np/default/p" && c.rules.size() == 1; }));
   CHECK(w.dataplane->planes()[0]->routes.claims().size() == 1);
 }

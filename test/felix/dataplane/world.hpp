@@ -56,7 +56,9 @@ struct World {
     const auto it = all.find(name);
     return it == all.end() ? nullptr : &it->second;
   }
-  const std::vector<kernel::Rule>* filter(const std::string& name) const { return chain(Family::V4, kernel::Table::Filter, name); }
+  const std::vector<kernel::Rule>* filter(const std::string& name) const {
+    return chain(Family::V4, kernel::Table::Filter, name);
+  }
 };
 
 // ---- messages ------------------------------------------------------------------------------------------------------
