@@ -88,7 +88,7 @@ TEST_CASE("rendered rules do what the policy says") {
   const std::uint64_t seed =
       from_environment("MARGAY_SEED", static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
   const std::uint64_t worlds = from_environment("MARGAY_ITERATIONS", 300);
-  constexpr int kPackets = 50;
+  constexpr int kPackets = 50;  // per family
   std::map<Fate, std::uint64_t> fates;
   std::uint64_t logged = 0;
   for (std::uint64_t i = 0; i < worlds; ++i) {
