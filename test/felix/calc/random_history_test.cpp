@@ -90,7 +90,7 @@ void history(std::uint64_t seed, int steps) {
 
 TEST_CASE("after any history the messages add up to a calculation from scratch") {
   const std::uint64_t seed = number_from("MARGAY_SEED", std::random_device{}());
-  const std::uint64_t histories = number_from("MARGAY_ITERATIONS", 40);
+  const std::uint64_t histories = number_from("MARGAY_ITERATIONS", 25);
   std::cout << "calc random histories: MARGAY_SEED=" << seed << " MARGAY_ITERATIONS=" << histories << '\n';
   for (std::uint64_t i = 0; i < histories; ++i) {
     CAPTURE(seed + i);
