@@ -13,6 +13,7 @@ namespace {
 struct Wide {  // an address as two words in host order; IPv4 in the high one's upper half
   std::uint64_t high = 0, low = 0;
   friend bool operator==(const Wide&, const Wide&) = default;
+  friend auto operator<=>(const Wide&, const Wide&) = default;
 };
 Wide wide(const Addr& address) {
   Wide value;
@@ -26,14 +27,14 @@ Wide mask(unsigned prefix) {
 }
 Wide operator&(const Wide& a, const Wide& b) { return {a.high & b.high, a.low & b.low}; }
 
-struct SetKey {
+struct SetKey {  // of a hash:ip,port
   Wide address;
-  std::uint32_t rest = 0;  // prefix length, or protocol and port
+  std::uint32_t protocol_port = 0;
   friend bool operator==(const SetKey&, const SetKey&) = default;
 };
 struct SetKeyHash {
   std::size_t operator()(const SetKey& k) const noexcept {
-    std::uint64_t z = k.address.high ^ (k.address.low * 0x9e3779b97f4a7c15ULL) ^ (std::uint64_t{k.rest} << 17);
+    std::uint64_t z = k.address.high ^ (k.address.low * 0x9e3779b97f4a7c15ULL) ^ (std::uint64_t{k.protocol_port} << 17);
     z = (z ^ z >> 31) * 0xbf58476d1ce4e5b9ULL;
     return static_cast<std::size_t>(z ^ z >> 29);
   }
@@ -41,8 +42,19 @@ struct SetKeyHash {
 
 struct SetTable {
   SetSpec spec;
-  std::vector<unsigned> prefixes;  // present, longest first, as hash:net probes them
+  // hash:net and hash:ip: which prefix holds an address does not matter, so the outermost ones, in order; one binary search
+  // instead of the kernel's probe per prefix length.
+  struct Range {
+    Wide first, last;
+  };
+  std::vector<Range> ranges;
   std::unordered_set<SetKey, SetKeyHash> keys;
+
+  [[nodiscard]] bool contains(const Wide& address) const {
+    const auto after =
+        std::upper_bound(ranges.begin(), ranges.end(), address, [](const Wide& a, const Range& r) { return a < r.first; });
+    return after != ranges.begin() && address <= std::prev(after)->last;
+  }
 };
 
 struct PrefixTest {
@@ -132,17 +144,19 @@ struct Evaluator::Program {
   void add_set(const SetContents& contents) {
     auto table = std::make_unique<SetTable>();
     table->spec = contents.spec;
-    table->keys.reserve(contents.members.size());
     for (const auto& member : contents.members) {
-      if (contents.spec.type == SetType::HashIpPort) {
+      if (contents.spec.type == SetType::HashIpPort)
         table->keys.insert({wide(member.net.addr), std::uint32_t{member.protocol} << 16 | member.port});
-      } else {
-        table->keys.insert({wide(member.net.addr), member.net.prefix});
-        if (std::find(table->prefixes.begin(), table->prefixes.end(), member.net.prefix) == table->prefixes.end())
-          table->prefixes.push_back(member.net.prefix);
-      }
+      else table->ranges.push_back({wide(member.net.addr), wide(member.net.last())});
     }
-    std::sort(table->prefixes.rbegin(), table->prefixes.rend());
+    auto& ranges = table->ranges;
+    std::sort(ranges.begin(), ranges.end(),
+              [](const auto& a, const auto& b) { return a.first != b.first ? a.first < b.first : a.last > b.last; });
+    // Prefixes nest or are apart: what is not past the one kept before lies inside it.
+    std::size_t kept = 0;
+    for (const auto& range : ranges)
+      if (kept == 0 || ranges[kept - 1].last < range.first) ranges[kept++] = range;
+    ranges.resize(kept);
     sets[contents.spec.name] = std::move(table);
   }
 
@@ -256,9 +270,7 @@ struct Evaluator::Program {
         port = static_cast<std::uint16_t>(p.icmp_type << 8 | p.icmp_code);
       return set.keys.contains({address, std::uint32_t{p.protocol} << 16 | port});
     }
-    for (unsigned length : set.prefixes)
-      if (set.keys.contains({address & mask(length), length})) return true;
-    return false;
+    return set.contains(address);
   }
 
   [[nodiscard]] bool passes(const CompiledMatch& compiled, const Flight& f) const {
