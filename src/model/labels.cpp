@@ -1,6 +1,7 @@
 #include "margay/model/labels.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace margay {
 namespace {
@@ -9,6 +10,41 @@ namespace {
 constexpr std::size_t kScanLimit = 48;
 
 const std::vector<Labels::Pair> kNone;
+
+// Equal lists are one: the pods of a deployment cost theirs once. A list leaves the table when its last holder goes.
+struct List : std::enable_shared_from_this<List> {
+  List(std::vector<Labels::Pair> given, std::size_t its_hash);
+  List(const List&) = delete;
+  List& operator=(const List&) = delete;
+  ~List();
+  std::vector<Labels::Pair> pairs;
+  std::size_t hash;
+};
+
+// Never destroyed: labels in static objects may outlive any order of destruction we could choose.
+auto& table() {
+  static auto* const lists = new std::unordered_multimap<std::size_t, List*>;
+  return *lists;
+}
+
+List::List(std::vector<Labels::Pair> given, std::size_t its_hash) : pairs{std::move(given)}, hash{its_hash} {
+  table().emplace(hash, this);
+}
+
+List::~List() {
+  const auto [first, last] = table().equal_range(hash);
+  const auto self = std::find_if(first, last, [&](const auto& entry) { return entry.second == this; });
+  if (self != last) table().erase(self);
+}
+
+std::size_t hash_of(const std::vector<Labels::Pair>& pairs) noexcept {
+  std::size_t hash = pairs.size();
+  for (const auto& [key, value] : pairs) {
+    hash = hash * 0x9e3779b97f4a7c15ULL + std::hash<Symbol>{}(key);
+    hash = hash * 0x9e3779b97f4a7c15ULL + std::hash<Symbol>{}(value);
+  }
+  return hash;
+}
 
 }  // namespace
 
@@ -23,8 +59,18 @@ Labels::Labels(std::vector<Pair> pairs) {
     ++kept;
   }
   pairs.resize(kept);
-  pairs.shrink_to_fit();
-  pairs_ = std::make_shared<const std::vector<Pair>>(std::move(pairs));
+  const std::size_t hash = hash_of(pairs);
+  const auto [first, last] = table().equal_range(hash);
+  const auto known = std::find_if(first, last, [&](const auto& entry) { return entry.second->pairs == pairs; });
+  std::shared_ptr<List> list;
+  if (known != last) {
+    list = known->second->shared_from_this();
+  } else {
+    pairs.shrink_to_fit();
+    list = std::make_shared<List>(std::move(pairs), hash);
+  }
+  const auto* const shared = &list->pairs;
+  pairs_ = std::shared_ptr<const std::vector<Pair>>{std::move(list), shared};
 }
 
 const Symbol* Labels::get(const Symbol& key) const noexcept {

@@ -209,3 +209,16 @@ TEST_CASE("annotations have 256 KiB at most") {
   manifest["metadata"]["annotations"] = {{"a", std::string(262144, 'x')}};
   CHECK(test::errors_of(manifest) == "metadata.annotations: has 262145 bytes, at most 262144 are allowed\n");
 }
+
+TEST_CASE("pods with equal labels share one list, which goes with its last holder") {
+  auto a = pod_with(R"({})");
+  const void* id = a->labels.id();
+  CHECK(pod_with(R"({"metadata":{"name":"web-1"}})")->labels.id() == id);
+  CHECK(pod_with(R"({"metadata":{"labels":{"app":"db"}}})")->labels.id() != id);
+  Labels copy = a->labels;
+  a.reset();
+  CHECK(pod_with(R"({})")->labels.id() == id);  // the copy still holds it
+  copy = {};
+  const auto again = pod_with(R"({})");
+  CHECK(again->labels.get("app")->view() == "web");
+}
