@@ -20,8 +20,6 @@ std::shared_ptr<const Selector::Node> finish(Tree tree) {
   tree.terms.shrink_to_fit();
   tree.values.shrink_to_fit();
   node->tree = std::move(tree);
-  node->canonical = node->tree.canonical();
-  node->set_id = make_unique_id("s", node->canonical);
   return node;
 }
 
@@ -36,8 +34,8 @@ const std::shared_ptr<const Selector::Node>& everything() {
   return node;
 }
 
-std::uint32_t keep(Tree& to, const Term& term, std::vector<Symbol> values) {
-  return to.add_leaf(term.op, term.key, std::move(values));
+bool mentions(const Tree& tree, Op op) noexcept {
+  return std::any_of(tree.terms.begin(), tree.terms.end(), [op](const Term& term) { return term.op == op; });
 }
 
 constexpr std::uint32_t kScanLimit = 16;
@@ -104,8 +102,9 @@ Selector Selector::has(Symbol key) { return Selector{single(Op::Has, std::move(k
 
 Selector Selector::both(const Selector& a, const Selector& b) {
   Tree tree;
-  const auto left = tree.copy(a.root_->tree, a.root_->tree.root, keep);
-  const auto right = tree.copy(b.root_->tree, b.root_->tree.root, keep);
+  tree.terms.reserve(a.root_->tree.terms.size() + b.root_->tree.terms.size() + 1);
+  const auto left = tree.append(a.root_->tree);
+  const auto right = tree.append(b.root_->tree);
   tree.root = tree.add_list(Op::And, {left, right});
   return Selector{finish(std::move(tree))};
 }
@@ -124,6 +123,7 @@ Selector Selector::with_prefix(std::string_view prefix) const {
 }
 
 Selector Selector::narrowed_to(const Symbol& key, bool global_too) const {
+  if (!mentions(root_->tree, Op::All) && !(global_too && mentions(root_->tree, Op::Global))) return *this;
   Tree tree;
   const auto narrowed = [&](Tree& to, const Term& term, std::vector<Symbol> values) {
     if (term.op == Op::All) return to.add_leaf(Op::Has, key);
@@ -137,14 +137,17 @@ Selector Selector::narrowed_to(const Symbol& key, bool global_too) const {
 bool Selector::matches(const LabelView& labels) const noexcept { return evaluate(root_->tree, root_->tree.root, labels); }
 bool Selector::matches(const Labels& labels) const noexcept { return evaluate(root_->tree, root_->tree.root, labels); }
 
-const std::string& Selector::canonical() const noexcept { return root_->canonical; }
-const std::string& Selector::set_id() const noexcept { return root_->set_id; }
+const std::string& Selector::canonical() const noexcept {
+  if (root_->canonical.empty()) root_->canonical = root_->tree.canonical();
+  return root_->canonical;
+}
+const std::string& Selector::set_id() const noexcept {
+  if (root_->set_id.empty()) root_->set_id = make_unique_id("s", canonical());
+  return root_->set_id;
+}
 bool Selector::is_all() const noexcept { return root_->tree.terms[root_->tree.root].op == Op::All; }
 
-bool Selector::mentions_global() const noexcept {
-  const auto& terms = root_->tree.terms;
-  return std::any_of(terms.begin(), terms.end(), [](const Term& term) { return term.op == Op::Global; });
-}
+bool Selector::mentions_global() const noexcept { return mentions(root_->tree, Op::Global); }
 
 std::vector<Selector::Requirement> Selector::requirements() const { return selector::requirements(root_->tree); }
 

@@ -106,6 +106,19 @@ std::uint32_t Tree::add_list(Op op, const std::vector<std::uint32_t>& operands) 
   return static_cast<std::uint32_t>(terms.size() - 1);
 }
 
+std::uint32_t Tree::append(const Tree& other) {
+  const auto terms_before = static_cast<std::uint32_t>(terms.size());
+  const auto values_before = static_cast<std::uint32_t>(values.size());
+  terms.insert(terms.end(), other.terms.begin(), other.terms.end());
+  values.insert(values.end(), other.values.begin(), other.values.end());
+  for (std::size_t i = terms_before; i < terms.size(); ++i) {
+    if (terms[i].child != kNone) terms[i].child += terms_before;
+    if (terms[i].next != kNone) terms[i].next += terms_before;
+    terms[i].first += values_before;
+  }
+  return other.root + terms_before;
+}
+
 std::string Tree::canonical() const {
   std::string out;
   write(*this, root, out);

@@ -1,4 +1,5 @@
-// The compiled form of a selector: terms in one array, linked by index, with its canonical text and set id worked out once.
+// The compiled form of a selector: terms in one array, linked by index. Its canonical text and set id are worked out when first
+// asked for, and kept: selectors that only are parts of others never need them.
 //
 // One block of memory per selector, so that the label index walks it without chasing pointers. Values of a set are ordered
 // by symbol id (a pointer compare), never by text; only the canonical text shows them in text order.
@@ -42,7 +43,9 @@ struct Tree {
   [[nodiscard]] std::uint32_t add_not(std::uint32_t operand);
   // At least one operand; of one operand it is that operand.
   [[nodiscard]] std::uint32_t add_list(Op op, const std::vector<std::uint32_t>& operands);
-  // A copy of a sub-tree of another tree (or all of it), with each leaf given to `leaf(tree, term)` where it may be replaced.
+  // A copy of another whole tree.
+  [[nodiscard]] std::uint32_t append(const Tree& other);
+  // A copy of a sub-tree of another tree, with each leaf given to `leaf(tree, term)` where it may be replaced.
   template <class Leaf>
   std::uint32_t copy(const Tree& other, std::uint32_t at, const Leaf& leaf);
 
@@ -73,8 +76,8 @@ namespace margay {
 
 struct Selector::Node {
   selector::Tree tree;
-  std::string canonical;
-  std::string set_id;
+  mutable std::string canonical;  // empty: not asked for yet; one thread, as everywhere
+  mutable std::string set_id;
 };
 
 }  // namespace margay
