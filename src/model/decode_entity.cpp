@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "metadata.hpp"
 #include "names.hpp"
-#include "well_known.hpp"
 
 namespace margay::model {
 namespace {

@@ -9,8 +9,8 @@
 #include "decode_policy.hpp"
 #include "label_selector.hpp"
 #include "margay/base/assert.hpp"
+#include "metadata.hpp"
 #include "names.hpp"
-#include "well_known.hpp"
 
 namespace margay::model {
 namespace {
@@ -31,7 +31,7 @@ std::optional<Selector> decode_pod_selector(Field selector) {
   const auto terms = decode_label_selector(selector);
   if (!terms) return std::nullopt;
   std::string text{kOrchestratorLabel};
-  text.append(" == '").append(kKubernetes).append("'");
+  text.append(" == '").append("k8s").append("'");
   if (!terms->empty()) text.append(" && ").append(*terms);
   return parsed(text);
 }

@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 
 #include "decode_rule.hpp"
+#include "metadata.hpp"
 #include "names.hpp"
-#include "well_known.hpp"
 
 namespace margay::model {
 namespace {
@@ -169,8 +169,6 @@ void decode_policy(const ObjectId& id, Field root, Decoded& out) {
   Policy policy;
   policy.staged = id.kind == Kind::StagedNetworkPolicy || id.kind == Kind::StagedGlobalNetworkPolicy;
 
-  root["metadata"].known_all();
-  root["metadata"]["labels"].known_all();
   if (root["metadata"]["labels"][kNamespaceLabel].present()) {
     root["metadata"]["labels"][kNamespaceLabel].error("is set by the system only");
   }

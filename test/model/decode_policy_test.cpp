@@ -237,6 +237,15 @@ TEST_CASE("the namespace label is the system's") {
   CHECK(decoded.errors[0].field == "metadata.labels[projectcalico.org/namespace]");
 }
 
+TEST_CASE("a wrong annotation closes a policy too") {
+  const auto closed = closed_of(
+      R"({"apiVersion":"projectcalico.org/v3","kind":"NetworkPolicy","metadata":{"name":"p","namespace":"n",
+          "annotations":{"a":7}},"spec":{"types":["Egress"]}})");
+  REQUIRE(closed);
+  CHECK(closed->governs_egress);
+  CHECK_FALSE(closed->governs_ingress);
+}
+
 TEST_CASE("tiers") {
   const auto tier = [](const std::string& name, const std::string& spec) {
     return decode_text(
