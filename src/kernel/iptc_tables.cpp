@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <unordered_set>
 
 #include "iptc_handle.hpp"
 #include "kernel_sets.hpp"
@@ -333,8 +334,9 @@ Result<TableInfo> apply_locked(int fd, int set_fd, Table table, const TableChang
   for (const Chain* chain : change.write)
     if (!handle->is_chain(chain->name) && !handle->create(chain->name)) return handle->error("create chain " + chain->name);
   std::vector<std::string> doomed;
+  std::unordered_set<std::string_view> seen;
   for (const auto& chain : change.remove) {
-    if (!handle->is_chain(chain) || std::find(doomed.begin(), doomed.end(), chain) != doomed.end()) continue;
+    if (!handle->is_chain(chain) || !seen.insert(chain).second) continue;
     if (!handle->flush(chain)) return handle->error("flush chain " + chain);
     doomed.push_back(chain);
   }
