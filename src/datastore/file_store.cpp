@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <map>
 #include <optional>
 #include <set>
 #include <vector>
@@ -112,24 +111,18 @@ class FileStore final : public Store {
   }
 
   Result<std::vector<StoredObject>> list(Kind kind, std::string_view ns) override {
-    if (auto refreshed = refresh(); !refreshed) return refreshed.error();
     std::vector<StoredObject> out;
-    std::string path, text;
-    // One object in two files: the file whose path sorts first counts, and files_ is sorted.
-    std::set<ObjectId> seen;
-    for (const auto& [file, entry] : files_) {
-      if (std::none_of(entry.ids.begin(), entry.ids.end(),
-                       [&](const ObjectId& id) { return id.kind == kind && (ns.empty() || id.ns == ns); }))
-        continue;
-      auto whole = read_whole(root_ + "/" + file);
-      if (!whole) continue;
-      for (const Document& document : parse_manifests(*whole).documents) {
+    std::set<ObjectId> seen;  // of an object in two files, the one whose path sorts first counts
+    auto searched = search(info(kind).name, [&](const std::string& file, std::string& text, const struct stat&) {
+      for (const Document& document : parse_manifests(text).documents) {
         auto id = identify(document.value);
         if (!id || id->kind != kind || (!ns.empty() && id->ns != ns) || !seen.insert(*id).second) continue;
         out.push_back({*id, revision_of(document.value), document.value.dump(-1, ' ', false, json::error_handler_t::replace),
                        root_ + "/" + file + ":" + std::to_string(document.line)});
       }
-    }
+      return true;
+    });
+    if (!searched) return searched.error();
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     return out;
   }
@@ -161,31 +154,20 @@ class FileStore final : public Store {
   Status remove_if(const ObjectId& id, const std::optional<Revision>& expected) override {
     auto lock = take_lock();
     if (!lock) return lock.error();
-    bool removed = false;
-    // All of them: were a second copy left, the object would rise again.
-    while (true) {
-      auto found = find(id);
-      if (!found) return found.error();
-      if (!*found) break;
-      if (!removed && expected && revision_of((*found)->document().value) != *expected)
-        return Error{ErrorCode::Conflict, describe(id) + " was changed by somebody else; read it again"};
-      Status done = (*found)->parsed.documents.size() == 1 && !(*found)->document().list_item
-                        ? remove_file((*found)->path)
-                        : write_file((*found)->path, replaced(**found, nullptr), (*found)->st.st_mode & 07777, &(*found)->st);
-      if (!done) return std::move(done).error().in("remove " + describe(id));
-      removed = true;
-    }
-    if (!removed) return missing(id);
+    auto found = find(id);
+    if (!found) return found.error();
+    if (!*found) return missing(id);
+    if (expected && revision_of((*found)->document().value) != *expected)
+      return Error{ErrorCode::Conflict, describe(id) + " was changed by somebody else; read it again"};
+    // An error elsewhere in the file gives no documents at all, so what is found stands in a file that parses.
+    Status done = (*found)->parsed.documents.size() == 1 && !(*found)->document().list_item
+                      ? remove_file((*found)->path)
+                      : write_file((*found)->path, replaced(**found, nullptr), (*found)->st.st_mode & 07777, &(*found)->st);
+    if (!done) return std::move(done).error().in("remove " + describe(id));
     return {};
   }
 
  private:
-  struct Entry {
-    std::uint64_t fingerprint = 0;  // of stat
-    std::vector<ObjectId> ids;
-    bool seen = false;
-  };
-
   static std::string describe(const ObjectId& id) {
     return std::string{info(id.kind).name} + " " + (id.ns.empty() ? std::string{} : id.ns + "/") + id.name;
   }
@@ -206,116 +188,104 @@ class FileStore final : public Store {
     return fd;
   }
 
-  // ---- the index: which file has which objects ----------------------------------------------------------------------------
+  // ---- the tree -------------------------------------------------------------------------------------------------------------
 
-  static std::uint64_t fingerprint(const struct stat& st) {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    if (now.tv_sec - st.st_ctim.tv_sec < 2) return 0;  // a later change could leave the same times
-    std::uint64_t h = 1469598103934665603ULL;
-    for (const std::uint64_t word :
-         {static_cast<std::uint64_t>(st.st_dev), static_cast<std::uint64_t>(st.st_ino), static_cast<std::uint64_t>(st.st_size),
-          static_cast<std::uint64_t>(st.st_ctim.tv_sec), static_cast<std::uint64_t>(st.st_ctim.tv_nsec),
-          static_cast<std::uint64_t>(st.st_mtim.tv_sec), static_cast<std::uint64_t>(st.st_mtim.tv_nsec)})
-      h = (h ^ word) * 0x9e3779b97f4a7c15ULL, h ^= h >> 29;
-    return h == 0 ? 1 : h;
-  }
-
-  Status refresh() {
+  // Every manifest file whose text may mention `word`, in the order of their paths, until `visit` answers false. Reading is
+  // six times cheaper than parsing, so files without the word are not parsed; a backslash may hide it in an escape.
+  template <class Visit>
+  Status search(std::string_view word, Visit visit) {
     struct stat st {};
     if (::stat(root_.c_str(), &st) != 0) return system_error("the datastore " + root_);
     if (!S_ISDIR(st.st_mode)) return Error{ErrorCode::Unavailable, "the datastore " + root_ + " is not a directory"};
-    for (auto& [path, entry] : files_) entry.seen = false;
-    std::vector<std::pair<dev_t, ino_t>> above;
-    if (auto walked = walk({}, above); !walked) return walked;
-    std::erase_if(files_, [](const auto& row) { return !row.second.seen; });
+    std::vector<std::string> paths;
+    std::vector<std::pair<dev_t, ino_t>> above{{st.st_dev, st.st_ino}};
+    if (auto walked = walk({}, above, paths); !walked) return walked;
+    std::sort(paths.begin(), paths.end());
+    for (const std::string& path : paths) {
+      auto text = read_whole(root_ + "/" + path, &st);
+      if (!text) {
+        if (text.error().code == ErrorCode::Permission) return text.error();  // it may hold the object
+        continue;
+      }
+      if (text->find(word) == std::string::npos && text->find('\\') == std::string::npos) continue;
+      if (!visit(path, *text, st)) break;
+    }
     return {};
   }
 
-  Status walk(const std::string& directory, std::vector<std::pair<dev_t, ino_t>>& above) {
+  Status walk(const std::string& directory, std::vector<std::pair<dev_t, ino_t>>& above, std::vector<std::string>& paths) {
     const std::string full = directory.empty() ? root_ : root_ + "/" + directory;
     DIR* const dir = ::opendir(full.c_str());
     if (dir == nullptr) return errno == ENOENT && !directory.empty() ? Status{} : Status{system_error("read " + full)};
-    std::vector<std::string> names;
+    std::vector<std::pair<std::string, unsigned char>> entries;
     while (const dirent* entry = ::readdir(dir)) {
       const std::string_view name{entry->d_name};
       if (is_hidden_name(name) || name.ends_with("~") || name.ends_with(".tmp")) continue;
-      names.emplace_back(name);
+      entries.emplace_back(name, entry->d_type);
     }
     ::closedir(dir);
-    for (const std::string& name : names) {
-      const std::string path = directory.empty() ? name : directory + "/" + name;
+    for (const auto& [name, type] : entries) {
+      std::string path = directory.empty() ? name : directory + "/" + name;
+      if (type == DT_REG) {
+        if (is_manifest_name(name)) paths.push_back(std::move(path));
+        continue;
+      }
       struct stat st {};
       if (::stat((root_ + "/" + path).c_str(), &st) != 0) continue;
       if (S_ISDIR(st.st_mode)) {
         const std::pair<dev_t, ino_t> id{st.st_dev, st.st_ino};
         if (above.size() >= 64 || std::find(above.begin(), above.end(), id) != above.end()) continue;
         above.push_back(id);
-        auto walked = walk(path, above);
+        auto walked = walk(path, above, paths);
         above.pop_back();
         if (!walked) return walked;
       } else if (S_ISREG(st.st_mode) && is_manifest_name(name)) {
-        look_at(path, st);
+        paths.push_back(std::move(path));
       }
     }
     return {};
   }
 
-  void look_at(const std::string& path, const struct stat& st) {
-    Entry& entry = files_[path];
-    entry.seen = true;
-    const std::uint64_t now = fingerprint(st);
-    if (now != 0 && now == entry.fingerprint) return;
-    entry.ids.clear();
-    entry.fingerprint = now;
-    auto text = read_whole(root_ + "/" + path);
-    if (!text) {
-      entry.fingerprint = 0;
-      return;
-    }
-    for (const Document& document : parse_manifests(*text).documents)
-      if (auto id = identify(document.value)) entry.ids.push_back(std::move(*id));
+  static std::optional<std::size_t> index_of(const ParseResult& parsed, const ObjectId& id) {
+    for (std::size_t i = 0; i < parsed.documents.size(); ++i)
+      if (const auto named = identify(parsed.documents[i].value); named && *named == id) return i;
+    return std::nullopt;
   }
 
-  Result<std::optional<Found>> find_in(const std::string& path, const ObjectId& id) {
-    Found found;
-    found.path = path;
-    auto text = read_whole(root_ + "/" + path, &found.st);
-    if (!text) {
-      if (text.error().code == ErrorCode::Unavailable) return std::optional<Found>{};
-      return text.error();
-    }
-    found.text = std::move(*text);
-    found.parsed = parse_manifests(found.text);
-    for (std::size_t i = 0; i < found.parsed.documents.size(); ++i) {
-      const auto named = identify(found.parsed.documents[i].value);
-      if (!named || *named != id) continue;
-      found.index = i;
-      return std::optional<Found>{std::move(found)};
-    }
-    return std::optional<Found>{};
-  }
-
-  // The object as it is in force: of several files the one whose path sorts first.
+  // Its own place first, then anywhere.
   Result<std::optional<Found>> find(const ObjectId& id) {
-    if (auto refreshed = refresh(); !refreshed) return refreshed.error();
-    for (const auto& [path, entry] : files_) {
-      if (std::find(entry.ids.begin(), entry.ids.end(), id) == entry.ids.end()) continue;
-      auto found = find_in(path, id);
-      if (!found || *found) return found;
-    }
-    // Nowhere; but a file at its own place that cannot be read may be it, and must not be overwritten.
     const std::string own = layout_path(id);
-    struct stat st {};
-    if (::lstat((root_ + "/" + own).c_str(), &st) == 0) {
-      auto text = read_whole(root_ + "/" + own);
-      if (!text) return std::move(text).error().in("the place of " + describe(id) + " is taken");
-      const auto parsed = parse_manifests(*text);
-      if (parsed.error || !parsed.documents.empty())
-        return Error{ErrorCode::Invalid, root_ + "/" + own + " is in the way of " + describe(id) + ": " +
-                                             (parsed.error ? parsed.error->text() : "it holds something else") +
-                                             "; mend or remove it"};
+    Found found;
+    found.path = own;
+    auto text = read_whole(root_ + "/" + own, &found.st);
+    if (text) {
+      found.text = std::move(*text);
+      found.parsed = parse_manifests(found.text);
+      if (const auto index = index_of(found.parsed, id)) {
+        found.index = *index;
+        return std::optional<Found>{std::move(found)};
+      }
+    } else if (text.error().code != ErrorCode::Unavailable) {
+      return std::move(text).error().in("the place of " + describe(id) + " is taken");
     }
+    const std::optional<ParseError> in_the_way = found.parsed.error;
+    const bool other = !found.parsed.documents.empty();
+    std::optional<Found> elsewhere;
+    auto searched = search(id.name, [&](const std::string& path, std::string& content, const struct stat& st) {
+      if (path == own) return true;
+      ParseResult parsed = parse_manifests(content);
+      const auto index = index_of(parsed, id);
+      if (!index) return true;
+      elsewhere = Found{path, std::move(content), st, *index, std::move(parsed)};
+      return false;
+    });
+    if (!searched) return searched.error();
+    if (elsewhere) return elsewhere;
+    // Nowhere; but what stands in its place and is not it must not be overwritten.
+    if (in_the_way || other)
+      return Error{ErrorCode::Invalid, root_ + "/" + own + " is in the way of " + describe(id) + ": " +
+                                           (in_the_way ? in_the_way->text() : "it holds something else") +
+                                           "; mend or remove it"};
     return std::optional<Found>{};
   }
 
@@ -449,7 +419,6 @@ class FileStore final : public Store {
   }
 
   std::string root_;
-  std::map<std::string, Entry> files_;
 };
 
 }  // namespace

@@ -6,9 +6,9 @@
 // safe, and a crash or a full disk leaves the old or the new object whole.
 // A revision is a digest of the object's JSON, with keys sorted: formatting does not change it. Blocking.
 //
-// Cost: an operation looks first at the path of the layout; only if the object is not there does it read the whole tree, because
-// it may live anywhere. list() reads the tree. The tree's index is kept and refreshed by stat, so a long-lived process pays
-// for reading once.
+// Cost: an object at the layout's path is found at once; one that is not there may be anywhere, so creating a new object (or
+// asking for a missing one) reads every file of the tree, about 5 us each, and parses those that mention its name. list() alike.
+// Of an object in two files the one at the layout's path is changed, else the one whose path sorts first.
 #pragma once
 
 #include <memory>

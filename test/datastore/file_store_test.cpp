@@ -1,0 +1,188 @@
+#include "file_store.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "margay/datastore/connect.hpp"
+#include "support/catch.hpp"
+#include "temp_dir.hpp"
+#include "yaml.hpp"
+#include "yaml_write.hpp"
+
+using namespace margay;
+using namespace margay::test;
+using nlohmann::json;
+
+namespace {
+
+const ObjectId kSet{Kind::GlobalNetworkSet, "", "s1"};
+
+std::string set_object(const std::string& name, const std::string& v) {
+  return json{{"apiVersion", "projectcalico.org/v3"}, {"kind", "GlobalNetworkSet"}, {"metadata", {{"name", name}}}, {"spec", {{"v", v}}}}
+      .dump();
+}
+std::string set_yaml(const std::string& name, const std::string& v) {
+  return "apiVersion: projectcalico.org/v3\nkind: GlobalNetworkSet\nmetadata:\n  name: " + name + "\nspec:\n  v: " + v + "\n";
+}
+
+}  // namespace
+
+TEST_CASE("new objects are written where the contract says, readable") {
+  TempDir dir;
+  const auto store = datastore::make_file_store(dir.path());
+  REQUIRE(store->put_if(kSet, set_object("s1", "a"), ""));
+  CHECK(read_file(dir / "globalnetworksets.projectcalico.org/s1.yaml") == set_yaml("s1", "a"));
+  const ObjectId pod{Kind::Pod, "web", "p"};
+  CHECK(datastore::layout_path(pod) == "pods/web/p.yaml");
+  const ObjectId secret{Kind::Secret, "web", "key"};
+  REQUIRE(store->put_if(secret, R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"key","namespace":"web"}})", ""));
+  struct stat st {};
+  REQUIRE(::stat((dir / "secrets/web/key.yaml").c_str(), &st) == 0);
+  CHECK((st.st_mode & 0777) == 0640);
+}
+
+TEST_CASE("an object is replaced where it lives, and its neighbours stay byte for byte") {
+  TempDir dir;
+  const auto store = datastore::make_file_store(dir.path());
+  const std::string head = "# häder, kept\n" + set_yaml("s0", "\"x\"   # why");
+  const std::string tail = "---\n# last\n" + set_yaml("s2", "'y'");
+  write_file(dir / "many.yaml", head + "---\n" + set_yaml("s1", "old") + tail);
+  REQUIRE(::chmod((dir / "many.yaml").c_str(), 0604) == 0);
+  REQUIRE(store->put_if(kSet, set_object("s1", "new"), store->get(kSet)->revision));
+  CHECK(read_file(dir / "many.yaml") == head + "---\n" + set_yaml("s1", "new") + tail);
+  struct stat st {};
+  REQUIRE(::stat((dir / "many.yaml").c_str(), &st) == 0);
+  CHECK((st.st_mode & 0777) == 0604);
+  REQUIRE(store->remove_if(kSet, std::nullopt));
+  CHECK(read_file(dir / "many.yaml") == head + tail);
+  REQUIRE(store->remove_if({Kind::GlobalNetworkSet, "", "s0"}, std::nullopt));
+  REQUIRE(store->remove_if({Kind::GlobalNetworkSet, "", "s2"}, std::nullopt));
+  CHECK_FALSE(std::filesystem::exists(dir / "many.yaml"));
+}
+
+TEST_CASE("an object inside a list is replaced and removed there") {
+  TempDir dir;
+  const auto store = datastore::make_file_store(dir.path());
+  const std::string list = R"({"apiVersion":"v1","kind":"List","items":[)" + set_object("s1", "a") + "," + set_object("s2", "b") + "]}";
+  write_file(dir / "list.json", list);
+  REQUIRE(store->put_if(kSet, set_object("s1", "c"), std::nullopt));
+  CHECK(json::parse(store->get(kSet)->json)["spec"]["v"] == "c");
+  CHECK_FALSE(std::filesystem::exists(dir / "globalnetworksets.projectcalico.org"));
+  REQUIRE(store->remove_if(kSet, std::nullopt));
+  CHECK(store->list(Kind::GlobalNetworkSet, "")->size() == 1);
+  CHECK(json::parse(read_file(dir / "list.json"))["items"].size() == 1);
+}
+
+TEST_CASE("a file that is not understood is not overwritten; a link is followed, not replaced") {
+  TempDir dir;
+  const auto store = datastore::make_file_store(dir.path());
+  const std::string own = dir / "globalnetworksets.projectcalico.org/s1.yaml";
+  write_file(own, "kind: [\n");
+  const auto refused = store->put_if(kSet, set_object("s1", "a"), std::nullopt);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().text.find("in the way") != std::string::npos);
+  CHECK(read_file(own) == "kind: [\n");
+  std::filesystem::remove(own);
+  write_file(dir / ".real/s1.yaml", set_yaml("s1", "a"));
+  std::filesystem::create_symlink(".real/s1.yaml", dir / "link.yaml");
+  REQUIRE(store->put_if(kSet, set_object("s1", "b"), std::nullopt));
+  CHECK(std::filesystem::is_symlink(dir / "link.yaml"));
+  CHECK(read_file(dir / ".real/s1.yaml") == set_yaml("s1", "b"));
+}
+
+TEST_CASE("written YAML reads back as the same document") {
+  const json rows[] = {
+      {{"a", "yes"}, {"b", "1"}, {"c", 1.5}, {"d", nullptr}, {"e", true}, {"f", json::array()}, {"g", json::object()}},
+      {{"a", {{{"b", {1, {{"c", "d"}}, {2, 3}}}}, "x: y", "- z", "#", "a #b", "", " ", "~", "<<", "0x1F", "12:30", "---"}}},
+      {{"on", 1}, {"8080", 2}, {"", 3}, {"a: b", 4}, {"null", 5}},
+      {{"script", "line 1\nline 2\n"}, {"s2", "\n\n"}, {"s3", " lead\n"}, {"s4", "tab\there\n"}, {"s5", "no end"}, {"s6", "a\n\nb\n"}},
+      {{"u", "h\xc3\xa4" "der"}, {"ctrl", std::string("\x01\x7f", 2)}, {"long", std::string(5000, 'x')}, {std::string(3000, 'k'), 1}},
+  };
+  for (const json& row : rows) {
+    const std::string text = datastore::write_yaml(row);
+    INFO(text);
+    const auto parsed = datastore::parse_manifests(text);
+    if (parsed.error) FAIL(parsed.error->text());
+    REQUIRE(parsed.documents.size() == 1);
+    CHECK(parsed.documents[0].value == row);
+  }
+}
+
+TEST_CASE("a writer killed at any point leaves the old or the new object whole") {
+  TempDir dir;
+  const auto store = datastore::make_file_store(dir.path());
+  const std::string big(20'000, 'x');
+  REQUIRE(store->put_if(kSet, set_object("s1", "a" + big), ""));
+  std::mt19937 random{7};
+  for (int round = 0; round < 30; ++round) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      const auto own = datastore::make_file_store(dir.path());
+      for (int i = 0;; ++i) (void)own->put_if(kSet, set_object("s1", (i % 2 == 0 ? "b" : "a") + big), std::nullopt);
+    }
+    ::usleep(random() % 4000);  // when to kill, not what to wait for
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    const auto now = store->get(kSet);
+    REQUIRE(now);
+    const std::string v = json::parse(now->json)["spec"]["v"].get<std::string>();
+    CHECK(v.size() == big.size() + 1);
+  }
+  REQUIRE(store->put_if(kSet, set_object("s1", "end"), std::nullopt));
+  for (const auto& entry : std::filesystem::directory_iterator(dir / "globalnetworksets.projectcalico.org"))
+    CHECK(entry.path().extension() != ".tmp");
+}
+
+TEST_CASE("a full disk leaves the old object and says so") {
+  TempDir dir;
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("margay-test", dir.path().c_str(), "tmpfs", 0, "size=64k") != 0)
+      ::_exit(77);
+    const auto store = datastore::make_file_store(dir.path());
+    if (!store->put_if(kSet, set_object("s1", "small"), "")) ::_exit(1);
+    const auto full = store->put_if(kSet, set_object("s1", std::string(200'000, 'x')), std::nullopt);
+    if (full || full.error().code != ErrorCode::NoSpace) ::_exit(2);
+    const auto now = store->get(kSet);
+    if (!now || json::parse(now->json)["spec"]["v"] != "small") ::_exit(3);
+    if (!store->put_if(kSet, set_object("s1", "again"), std::nullopt)) ::_exit(4);
+    ::_exit(0);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+    std::cerr << "skipped: no right to mount a tmpfs in a mount namespace of its own\n";
+    return;
+  }
+  CHECK(status == 0);
+}
+
+TEST_CASE("datastore URLs that cannot be had say what to do instead") {
+  datastore::Settings settings;
+  for (const char* url : {"etcd://10.0.0.1:2379", "etcds://a", "kubernetes:"}) {
+    settings.url = url;
+    const auto store = datastore::connect_store(settings);
+    REQUIRE_FALSE(store);
+    CHECK(store.error().code == ErrorCode::Unsupported);
+    CHECK(store.error().text.find("file:///") != std::string::npos);
+  }
+  for (const char* url : {"", "http://x", "file:relative", "file://host/x"}) {
+    settings.url = url;
+    const auto store = datastore::connect_store(settings);
+    REQUIRE_FALSE(store);
+    CHECK(store.error().code == ErrorCode::Invalid);
+  }
+}
