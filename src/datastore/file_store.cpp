@@ -284,8 +284,7 @@ class FileStore final : public Store {
     // Nowhere; but what stands in its place and is not it must not be overwritten.
     if (in_the_way || other)
       return Error{ErrorCode::Invalid, root_ + "/" + own + " is in the way of " + describe(id) + ": " +
-                                           (in_the_way ? in_the_way->text() : "it holds something else") +
-                                           "; mend or remove it"};
+                                           (in_the_way ? in_the_way->text() : "it holds something else") + "; mend or remove it"};
     return std::optional<Found>{};
   }
 

@@ -30,8 +30,32 @@ bool may_be_plain(std::string_view text) {
   return plain_is_text(text);
 }
 
-// JSON strings are YAML double-quoted scalars.
-std::string quoted(const std::string& text) { return json(text).dump(-1, ' ', false, json::error_handler_t::replace); }
+// JSON strings are YAML double-quoted scalars, but for characters that YAML wants escaped and JSON does not: DEL, C1, the BOM
+// and non-characters.
+std::string quoted(const std::string& text) {
+  const std::string raw = json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string out;
+  out.reserve(raw.size());
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    const auto byte = [&](std::size_t at) { return at < raw.size() ? static_cast<unsigned char>(raw[at]) : 0u; };
+    if (byte(i) == 0x7f) {
+      out += "\\x7f";
+    } else if (byte(i) == 0xc2 && byte(i + 1) < 0xa0) {
+      constexpr char kDigits[] = "0123456789abcdef";
+      const unsigned c = byte(++i);
+      out.append("\\x").append(1, kDigits[c >> 4]).append(1, kDigits[c & 15]);
+    } else if (byte(i) == 0xef && byte(i + 1) == 0xbb && byte(i + 2) == 0xbf) {
+      out += "\\ufeff";
+      i += 2;
+    } else if (byte(i) == 0xef && byte(i + 1) == 0xbf && byte(i + 2) >= 0xbe) {
+      out += byte(i + 2) == 0xbe ? "\\ufffe" : "\\uffff";
+      i += 2;
+    } else {
+      out += raw[i];
+    }
+  }
+  return out;
+}
 
 std::string scalar(const json& value) {
   if (value.is_string()) {

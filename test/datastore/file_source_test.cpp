@@ -134,7 +134,8 @@ TEST_CASE("a file counts when its writer closes it") {
   const std::string first = set("a", "1"), second = "---\n" + set("b", "1");
   REQUIRE(::write(fd, first.data(), first.size()) == static_cast<ssize_t>(first.size()));
   REQUIRE(w.settled());
-  run_until(w.io, [] { return false; }, std::chrono::milliseconds{60});  // past the look at newly made files
+  run_until(
+      w.io, [] { return false; }, std::chrono::milliseconds{60});  // past the look at newly made files
   CHECK_FALSE(w.sink->values.contains("GlobalNetworkSet a"));
   REQUIRE(::write(fd, second.data(), second.size()) == static_cast<ssize_t>(second.size()));
   ::close(fd);
@@ -181,7 +182,8 @@ TEST_CASE("new directories, hidden and temporary names, strange files") {
   REQUIRE(w.synced());
   CHECK(w.sink->values.size() == 1);
   write_file(w.in("deep/er/b.yml"), set("b", "1"));
-  write_file(w.in("deep/c.json"), R"({"apiVersion":"projectcalico.org/v3","kind":"GlobalNetworkSet","metadata":{"name":"c"},"spec":{"v":"1"}})");
+  write_file(w.in("deep/c.json"),
+             R"({"apiVersion":"projectcalico.org/v3","kind":"GlobalNetworkSet","metadata":{"name":"c"},"spec":{"v":"1"}})");
   REQUIRE(w.shows("b", "1"));
   REQUIRE(w.shows("c", "1"));
   fs::remove_all(w.in("deep"));
@@ -287,12 +289,14 @@ TEST_CASE("one changed file among many is told at once") {
   World w;
   const char* const count_text = std::getenv("MARGAY_FILES");
   const int count = count_text != nullptr ? std::atoi(count_text) : 300;
-  for (int i = 0; i < count; ++i) write_file(w.in("n" + std::to_string(i % 200) + "/s" + std::to_string(i) + ".yaml"), set("s" + std::to_string(i), "0"));
+  for (int i = 0; i < count; ++i)
+    write_file(w.in("n" + std::to_string(i % 200) + "/s" + std::to_string(i) + ".yaml"), set("s" + std::to_string(i), "0"));
   w.state = w.dir / "state";
   for (const char* run : {"cold", "second"}) {
     const auto begin = std::chrono::steady_clock::now();
     w.restart();
-    REQUIRE(run_until(w.io, [&] { return w.sink->in_sync(); }, std::chrono::seconds{120}));
+    REQUIRE(run_until(
+        w.io, [&] { return w.sink->in_sync(); }, std::chrono::seconds{120}));
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
     if (count_text != nullptr) std::cout << run << " start, " << count << " files: " << took.count() << " ms\n";
   }

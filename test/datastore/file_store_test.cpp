@@ -27,7 +27,8 @@ namespace {
 const ObjectId kSet{Kind::GlobalNetworkSet, "", "s1"};
 
 std::string set_object(const std::string& name, const std::string& v) {
-  return json{{"apiVersion", "projectcalico.org/v3"}, {"kind", "GlobalNetworkSet"}, {"metadata", {{"name", name}}}, {"spec", {{"v", v}}}}
+  return json{
+      {"apiVersion", "projectcalico.org/v3"}, {"kind", "GlobalNetworkSet"}, {"metadata", {{"name", name}}}, {"spec", {{"v", v}}}}
       .dump();
 }
 std::string set_yaml(const std::string& name, const std::string& v) {
@@ -72,7 +73,8 @@ TEST_CASE("an object is replaced where it lives, and its neighbours stay byte fo
 TEST_CASE("an object inside a list is replaced and removed there") {
   TempDir dir;
   const auto store = datastore::make_file_store(dir.path());
-  const std::string list = R"({"apiVersion":"v1","kind":"List","items":[)" + set_object("s1", "a") + "," + set_object("s2", "b") + "]}";
+  const std::string list =
+      R"({"apiVersion":"v1","kind":"List","items":[)" + set_object("s1", "a") + "," + set_object("s2", "b") + "]}";
   write_file(dir / "list.json", list);
   REQUIRE(store->put_if(kSet, set_object("s1", "c"), std::nullopt));
   CHECK(json::parse(store->get(kSet)->json)["spec"]["v"] == "c");
@@ -104,8 +106,18 @@ TEST_CASE("written YAML reads back as the same document") {
       {{"a", "yes"}, {"b", "1"}, {"c", 1.5}, {"d", nullptr}, {"e", true}, {"f", json::array()}, {"g", json::object()}},
       {{"a", {{{"b", {1, {{"c", "d"}}, {2, 3}}}}, "x: y", "- z", "#", "a #b", "", " ", "~", "<<", "0x1F", "12:30", "---"}}},
       {{"on", 1}, {"8080", 2}, {"", 3}, {"a: b", 4}, {"null", 5}},
-      {{"script", "line 1\nline 2\n"}, {"s2", "\n\n"}, {"s3", " lead\n"}, {"s4", "tab\there\n"}, {"s5", "no end"}, {"s6", "a\n\nb\n"}},
-      {{"u", "h\xc3\xa4" "der"}, {"ctrl", std::string("\x01\x7f", 2)}, {"long", std::string(5000, 'x')}, {std::string(3000, 'k'), 1}},
+      {{"script", "line 1\nline 2\n"},
+       {"s2", "\n\n"},
+       {"s3", " lead\n"},
+       {"s4", "tab\there\n"},
+       {"s5", "no end"},
+       {"s6", "a\n\nb\n"}},
+      {{"u",
+        "h\xc3\xa4"
+        "der"},
+       {"ctrl", "\x01\x7f\xc2\x80\xef\xbb\xbf\xef\xbf\xbf\xf0\x9f\x90\xb1"},
+       {"long", std::string(5000, 'x')},
+       {std::string(3000, 'k'), 1}},
   };
   for (const json& row : rows) {
     const std::string text = datastore::write_yaml(row);

@@ -160,7 +160,7 @@ TEST_CASE("random histories give what a naive reading of the files gives") {
     if (below(3) == 0) continue;  // several files in one batch
     play(syncer, state);
     std::map<std::string, std::string> want;
-    for (const Kind kind : {Kind::Namespace, Kind::Profile})  // Calico's last: it wins
+    for (const Kind kind : {Kind::Namespace, Kind::Profile})          // Calico's last: it wins
       for (auto file = files.rbegin(); file != files.rend(); ++file)  // the first path last: it wins
         for (const auto& [object, v] : file->second)
           if (object.first == kind) want["Profile " + (kind == Kind::Namespace ? "kns." + object.second : object.second)] = v;
