@@ -186,14 +186,20 @@ Outcome Dataplane::apply() {
   bool tables_ok = true;
   for (const auto& plane : planes_) tables_ok &= apply_tables(*plane, now, outcome);
   ok &= tables_ok;
+  // No way to a pod before there is a rule on it: neither routes nor forwarding until filter was programmed once.
+  bool guarded = true;
   for (const auto& plane : planes_) {
+    if (!(*plane)[kernel::Table::Filter].ever_programmed()) {
+      guarded = false;
+      continue;
+    }
     if (!plane->routes.apply(now)) {
       ok = false;
       outcome.failures.push_back({"routes", *plane->routes.error()});
     }
     for (const auto& address : plane->routes.take_departed()) departed_.push_back(address);
   }
-  if (!sysctls_.apply(now)) {
+  if (guarded && !sysctls_.apply(now)) {
     ok = false;
     outcome.failures.push_back({"sysctls", *sysctls_.error()});
   }

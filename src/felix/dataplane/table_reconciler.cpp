@@ -346,11 +346,11 @@ bool TableReconciler::fail(Error error, TimePoint now) {
 
 bool TableReconciler::succeed(TimePoint now, bool tried_refused) {
   if (timing_.drift > Duration::zero() && (!drift_due_ || now >= *drift_due_)) drift_due_ = now + timing_.drift;
+  ever_programmed_ = true;
   const auto bad = refused();
   partial_ = !bad.empty();
   if (!partial_) {
     backoff_.on_success();
-    ever_programmed_ = true;
     return true;
   }
   error_ = Error{ErrorCode::Invalid, "table " + std::string{kernel::name(table_)} + " v" + digit(family_) + ": " +

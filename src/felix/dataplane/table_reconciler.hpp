@@ -84,7 +84,7 @@ class TableReconciler {
   [[nodiscard]] bool in_force_deep(const std::string& name) const;
   // Programmed chains that stand closed, or refused, instead of what was wanted.
   [[nodiscard]] std::size_t closed_chains() const { return closed_.size() + (partial_ ? 1 : 0); }
-  // Held what was wanted at least once since the start.
+  // Held what was wanted, but for refused chains, at least once since the start.
   [[nodiscard]] bool ever_programmed() const { return ever_programmed_; }
   [[nodiscard]] bool failing() const { return backoff_.failing(); }
   [[nodiscard]] const Counters& counters() const { return counters_; }

@@ -237,6 +237,7 @@ TEST_CASE("a fresh boot is closed before in-sync; a host with chains of ours is 
 
 TEST_CASE("filter stays as it is until anti-spoofing stands") {
   World w;
+  w.links.add(7, "cali1");
   w.send(kOnePod);
   w.fuse.intruder = [&](const std::string& call) {
     if (call == "tables.apply" && !w.chain(Family::V4, Table::Raw, "cali-PREROUTING")) {
@@ -245,6 +246,8 @@ TEST_CASE("filter stays as it is until anti-spoofing stands") {
   };
   CHECK_FALSE(w.apply().ok);
   CHECK_FALSE(w.filter("cali-tw-cali1"));
+  CHECK(link_of(w, "10.0.0.1/32") == 0);  // nor is there a way to the pod
+  CHECK_FALSE(w.sysctls.values.count("net/ipv4/ip_forward"));
   w.fuse.intruder = nullptr;
   w.fuse.heal();
   CHECK(w.settle().ok);
