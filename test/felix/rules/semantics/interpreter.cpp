@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <stdexcept>
+#include <tuple>
 
 #include "rules/dispatch_chains.hpp"
 #include "rules/endpoint_chains.hpp"
@@ -15,110 +16,6 @@ namespace {
 
 using namespace kernel;
 using kernel::Rule;  // not the model's
-
-struct Machine {
-  const World& world;
-  Family family;
-  const std::unordered_map<std::string, Chain>& chains;
-  Packet& packet;
-  int& logged;
-
-  [[nodiscard]] bool set_holds(const SetMatch& m) const {
-    for (const auto& [id, set] : world.sets) {
-      if (set_name(family, id.view()) != m.set) continue;
-      const Addr& address = m.source ? packet.source : packet.destination;
-      return std::any_of(set.members.begin(), set.members.end(), [&](const SetMember& member) {
-        if (!member.net.contains(address)) return false;
-        if (m.dimensions == 1) return true;
-        return packet.has_ports() && member.protocol == packet.protocol &&
-               member.port == (m.source ? packet.source_port : packet.destination_port);
-      });
-    }
-    throw std::logic_error{"no such set: " + m.set};
-  }
-
-  [[nodiscard]] bool holds(const Match& match) const {
-    if (const auto* m = std::get_if<MarkMatch>(&match)) return ((packet.mark & m->mask) == m->value) != m->negated;
-    if (const auto* m = std::get_if<ConntrackMatch>(&match)) {
-      const std::uint8_t state = packet.state == Packet::State::New           ? ConntrackMatch::New
-                                 : packet.state == Packet::State::Established ? ConntrackMatch::Established
-                                 : packet.state == Packet::State::Related     ? ConntrackMatch::Related
-                                                                              : ConntrackMatch::Invalid;
-      return ((m->states & state) != 0) != m->negated;
-    }
-    if (const auto* m = std::get_if<SetMatch>(&match)) return set_holds(*m) != m->negated;
-    if (const auto* m = std::get_if<PortsMatch>(&match)) {
-      const std::uint16_t port = m->source ? packet.source_port : packet.destination_port;
-      return std::any_of(m->ranges.begin(), m->ranges.end(),
-                         [&](const PortsMatch::Range& r) { return r.min <= port && port <= r.max; }) != m->negated;
-    }
-    if (const auto* m = std::get_if<IcmpTypeMatch>(&match))
-      return (packet.icmp_type == m->type && (!m->code || *m->code == packet.icmp_code)) != m->negated;
-    if (std::holds_alternative<RpfilterMatch>(match)) return packet.spoofed;
-    if (std::holds_alternative<CommentMatch>(match) || std::holds_alternative<LimitMatch>(match)) return true;
-    throw std::logic_error{"a match that these packets should not meet"};
-  }
-
-  [[nodiscard]] static bool holds(const Interface& i, const std::string& name) {
-    return (i.wildcard ? name.starts_with(i.name) : name == i.name) != i.negated;
-  }
-
-  [[nodiscard]] bool holds(const Rule& rule) const {
-    if (rule.in && !holds(*rule.in, packet.in)) return false;
-    if (rule.out && !holds(*rule.out, packet.out)) return false;
-    if (rule.protocol && (rule.protocol->number == packet.protocol) == rule.protocol->negated) return false;
-    if (rule.source && rule.source->cidr.contains(packet.source) == rule.source->negated) return false;
-    if (rule.destination && rule.destination->cidr.contains(packet.destination) == rule.destination->negated) return false;
-    return std::all_of(rule.matches.begin(), rule.matches.end(), [&](const Match& m) { return holds(m); });
-  }
-
-  Fate run(const std::vector<Rule>& start) {
-    struct Frame {
-      const std::vector<Rule>* rules;
-      std::size_t next;
-    };
-    std::vector<Frame> stack;
-    Frame at{&start, 0};
-    for (;;) {
-      if (at.next == at.rules->size()) {
-        if (stack.empty()) return Fate::Undecided;
-        at = stack.back();
-        stack.pop_back();
-        continue;
-      }
-      const Rule& rule = (*at.rules)[at.next++];
-      if (!holds(rule)) continue;
-      const Target& target = rule.target;
-      if (std::holds_alternative<Accept>(target)) return Fate::Accepted;
-      if (std::holds_alternative<Drop>(target) || std::holds_alternative<Reject>(target)) return Fate::Dropped;
-      if (std::holds_alternative<Return>(target)) {
-        at.next = at.rules->size();
-      } else if (const auto* jump = std::get_if<Jump>(&target)) {
-        stack.push_back(at);
-        at = {&chains.at(jump->chain).rules, 0};
-      } else if (const auto* go = std::get_if<Goto>(&target)) {
-        at = {&chains.at(go->chain).rules, 0};
-      } else if (const auto* mark = std::get_if<SetMark>(&target)) {
-        packet.mark = (packet.mark & ~mark->mask) ^ mark->value;
-      } else if (std::holds_alternative<Log>(target)) {
-        ++logged;
-      } else if (!std::holds_alternative<Continue>(target) && !std::holds_alternative<Nflog>(target)) {
-        throw std::logic_error{"a target that these packets should not meet"};
-      }
-    }
-  }
-};
-
-Fate run_hook(const World& world, Family family, const std::unordered_map<std::string, Chain>& chains,
-              const std::vector<Hooks>& hooks, const char* name, Packet& packet, int& logged) {
-  for (const Hooks& hook : hooks) {
-    if (hook.chain != name) continue;
-    std::vector<Rule> rules = hook.first;
-    rules.insert(rules.end(), hook.last.begin(), hook.last.end());
-    return Machine{world, family, chains, packet, logged}.run(rules);
-  }
-  return Fate::Undecided;
-}
 
 void check_rule(const World& world, Family family, Table table, const Rule& rule, std::vector<std::string>& out) {
   const auto fault = [&](const char* what) { out.push_back(std::string{what} + ": " + to_text(family, "x", rule)); };
@@ -223,13 +120,56 @@ Ruleset render(const World& world, Family family) {
   return rules;
 }
 
-Outcome run(const World& world, const Ruleset& rules, Packet packet) {
+Machine::Machine(const World& world, const Ruleset& rules)
+    : evaluator_{[&] {
+        kernel::Ruleset in;
+        in.family = rules.family;
+        for (const auto& [table, chains, wanted] : {std::tuple{Table::Raw, &rules.raw, &rules.raw_hooks},
+                                                    std::tuple{Table::Filter, &rules.filter, &rules.filter_hooks}}) {
+          TableRules& out = in.tables.emplace_back();
+          out.table = table;
+          for (const auto& [name, chain] : *chains) out.chains.push_back(chain);
+          for (const Hooks& hook : *wanted) {
+            KernelChain& kernel_chain = out.kernel.emplace_back();
+            kernel_chain.name = hook.chain;
+            kernel_chain.rules = hook.first;
+            kernel_chain.rules.insert(kernel_chain.rules.end(), hook.last.begin(), hook.last.end());
+          }
+        }
+        for (const auto& [id, set] : world.sets) {
+          SetContents& out = in.sets.emplace_back();
+          out.spec = {.name = set_name(rules.family, id.view()), .type = set.type, .family = rules.family};
+          for (const SetMember& member : set.members)
+            if (member.net.family() == rules.family) out.members.push_back(member);
+        }
+        auto compiled = Evaluator::compile(std::move(in));
+        if (!compiled) throw std::logic_error{compiled.error().text};
+        return std::move(*compiled);
+      }()} {}
+
+Outcome Machine::run(const Packet& packet) const {
+  static constexpr ConntrackMatch::State kStates[] = {ConntrackMatch::New, ConntrackMatch::Established, ConntrackMatch::Related,
+                                                      ConntrackMatch::Invalid};
+  kernel::Packet in;
+  in.source = packet.source;
+  in.destination = packet.destination;
+  in.protocol = packet.protocol;
+  in.source_port = packet.source_port;
+  in.destination_port = packet.destination_port;
+  in.icmp_type = packet.icmp_type;
+  in.icmp_code = packet.icmp_code;
+  in.in = packet.in;
+  in.out = packet.out;
+  in.state = kStates[static_cast<int>(packet.state)];
+  in.mark = packet.mark;
+  in.rpf_ok = !packet.spoofed;
+  Trace trace;
+  const kernel::Outcome result = evaluator_.run(packet.out.empty() ? Path::Input : Path::Forward, in, &trace);
   Outcome outcome;
-  if (run_hook(world, rules.family, rules.raw, rules.raw_hooks, "PREROUTING", packet, outcome.logged) == Fate::Dropped)
-    outcome.fate = Fate::Dropped;
-  else
-    outcome.fate = run_hook(world, rules.family, rules.filter, rules.filter_hooks, packet.out.empty() ? "INPUT" : "FORWARD",
-                            packet, outcome.logged);
+  if (result.verdict != kernel::Verdict::Accept) outcome.fate = Fate::Dropped;
+  else if (!trace.empty() && trace.back().table == Table::Filter && std::holds_alternative<Accept>(trace.back().value->target))
+    outcome.fate = Fate::Accepted;
+  for (const TraceStep& step : trace) outcome.logged += std::holds_alternative<Log>(step.value->target) ? 1 : 0;
   return outcome;
 }
 

@@ -1,10 +1,10 @@
-// Runs a packet through chains the way ip_tables does: first match acts, jumps push a return address, gotos do not, falling off a
-// chain's end pops. Raw PREROUTING, then filter FORWARD or INPUT.
+// A world as rendered rules, in the packet evaluator: raw PREROUTING, then filter FORWARD or INPUT, with no foreign rules.
 #pragma once
 
 #include <unordered_map>
 #include <vector>
 
+#include "evaluate.hpp"
 #include "margay/kernel/ports.hpp"
 #include "world.hpp"
 
@@ -19,7 +19,14 @@ struct Ruleset {
 // Everything of the world, rendered.
 [[nodiscard]] Ruleset render(const World& world, Family family);
 
-[[nodiscard]] Outcome run(const World& world, const Ruleset& rules, Packet packet);
+class Machine {
+ public:
+  Machine(const World& world, const Ruleset& rules);
+  [[nodiscard]] Outcome run(const Packet& packet) const;
+
+ private:
+  kernel::Evaluator evaluator_;
+};
 
 // What the kernel would refuse in these tables, and what breaks our own rules; empty: nothing.
 [[nodiscard]] std::vector<std::string> faults(const World& world, const Ruleset& rules);

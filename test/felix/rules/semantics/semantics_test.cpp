@@ -99,15 +99,17 @@ TEST_CASE("rendered rules do what the policy says") {
       const Ruleset rules = render(world, family);
       const std::vector<std::string> found = faults(world, rules);
       if (!found.empty()) FAIL("the kernel would refuse: " << found.front());
+      const Machine machine{world, rules};
       for (int n = 0; n < kPackets; ++n) {
         const Packet packet = generator.packet(world, family);
-        const Outcome wanted = decide(world, packet), got = run(world, rules, packet);
+        const Outcome wanted = decide(world, packet), got = machine.run(packet);
         ++fates[wanted.fate];
         logged += static_cast<std::uint64_t>(wanted.logged);
         if (wanted == got) continue;
-        const World small = shrink(world, [&](const World& w) { return decide(w, packet) != run(w, render(w, family), packet); });
+        const World small =
+            shrink(world, [&](const World& w) { return decide(w, packet) != Machine(w, render(w, family)).run(packet); });
         FAIL(describe(packet) << "\nwanted " << describe(decide(small, packet)) << ", got "
-                              << describe(run(small, render(small, family), packet)) << "\n"
+                              << describe(Machine(small, render(small, family)).run(packet)) << "\n"
                               << describe(small, family));
       }
     }
