@@ -146,3 +146,36 @@ TEST_CASE_METHOD(Fixture, "counters say what there is") {
   CHECK(counters.updates_processed[static_cast<std::size_t>(Kind::WorkloadEndpoint)] == 2);
   CHECK(counters.output_events == mirror.messages);
 }
+
+TEST_CASE_METHOD(Fixture, "a policy that changes in nothing but its order, tier or directions moves at its endpoints") {
+  const Key other{Kind::NetworkPolicy, "a", "q"};
+  Policy policy;
+  policy.order = 1;
+  Policy second;
+  second.order = 2;
+  graph.on_state(SyncState::InSync);
+  say({update(kPod, pod("here", {}, "10.0.0.1")), update(kPolicy, policy), update(other, second)});
+  flush();
+  const auto normal = [&] { return mirror.state.workloads.at(kPod).second.normal; };
+  CHECK(normal().at(0).ingress == std::vector<PolicyId>{kPolicy, other});
+  policy.order = 3;
+  say({update(kPolicy, policy)});
+  flush();
+  CHECK(normal().at(0).ingress == std::vector<PolicyId>{other, kPolicy});
+  policy.governs_egress = true;
+  say({update(kPolicy, policy)});
+  flush();
+  CHECK(normal().at(0).egress == std::vector<PolicyId>{kPolicy});
+  policy.governs_ingress = false;
+  say({update(kPolicy, policy)});
+  flush();
+  CHECK(normal().at(0).ingress == std::vector<PolicyId>{other});
+  policy.tier = "t";
+  say({update(kPolicy, policy)});
+  flush();
+  CHECK(normal().size() == 2);
+  policy.do_not_track = true;
+  say({update(kPolicy, policy)});
+  flush();
+  CHECK(normal().size() == 1);
+}
