@@ -84,6 +84,7 @@ void SetReconciler::unwant(const std::string& name) {
   if (it->second.kernel != Kernel::Absent) unwanted_[name] = it->second.spec;
   if (it->second.usable) changes_.emplace_back(name, false);
   doomed_.erase(name);
+  failed_.erase(name);
   dirty_.erase(name);
   sets_.erase(it);
 }
@@ -266,6 +267,8 @@ bool SetReconciler::round(TimePoint now) {
   for (const auto& name : names) {
     Entry& e = sets_.at(name);
     set_usable(name, e);
+    if (e.failure) failed_.insert(name);
+    else failed_.erase(name);
     // What is full stays as it is until it changes or the refresh comes by.
     const bool done = e.usable || (e.failure && (e.failure->code == ErrorCode::NoSpace || e.doomed));
     if (done) dirty_.erase(name);
@@ -321,6 +324,7 @@ bool SetReconciler::apply_deletions(TimePoint now) {
     e.doomed = false;
     e.kernel = Kernel::Absent;
     e.failure.reset();
+    failed_.erase(*it);
     dirty_.insert(*it);
     it = doomed_.erase(it);
   }
@@ -358,8 +362,8 @@ bool SetReconciler::usable(const std::string& name) const {
 
 std::vector<SetReconciler::Failure> SetReconciler::failures() const {
   std::vector<Failure> out;
-  for (const auto& [name, e] : sets_) {
-    if (e.failure) out.push_back({name, *e.failure});
+  for (const auto& name : failed_) {
+    if (const auto& e = sets_.at(name); e.failure) out.push_back({name, *e.failure});
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.set < b.set; });
   return out;

@@ -115,7 +115,7 @@ class SetReconciler {
   std::unordered_map<std::string, Entry> sets_;
   std::unordered_set<std::string> dirty_;                      // names to be looked at
   std::unordered_map<std::string, kernel::SetSpec> unwanted_;  // in the kernel, to be destroyed
-  std::unordered_set<std::string> doomed_;
+  std::unordered_set<std::string> doomed_, failed_;
   std::deque<std::string> to_refresh_;
   std::vector<std::pair<std::string, bool>> changes_;
 
