@@ -102,7 +102,7 @@ def offences(parts, path, include, system, exists):
     if not system:
         for base in (folder, part.folder, "src", "src/felix"):
             target = str(Path(base) / include)
-            if exists(target):
+            if exists(target) or exists(target + ".in"):  # generated
                 other = owner(parts, target)
                 if other is part:
                     return None

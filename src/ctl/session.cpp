@@ -1,0 +1,133 @@
+#include "session.hpp"
+
+#include <algorithm>
+#include <ostream>
+
+#include <fmt/format.h>
+
+#include "kinds.hpp"
+#include "margay/datastore/connect.hpp"
+#include "object.hpp"
+#include "suggest.hpp"
+
+namespace margay::ctl {
+
+using nlohmann::json;
+
+Session::Session(settings::Flags flags, std::ostream& output, std::ostream& err, bool coloured_errors)
+    : out{output}, err_{err}, flags_{std::move(flags)}, coloured_{coloured_errors} {}
+
+bool Session::connect() {
+  if (store_) return true;
+  auto settings = settings::read_settings(flags_);
+  if (!settings) {
+    usage(settings.error().text);
+    return false;
+  }
+  if (settings->log_level) log::set_level(*settings->log_level);
+  datastore::Settings wanted;
+  wanted.url = url_ = settings->datastore.url;
+  auto store = datastore::connect_store(wanted);
+  if (!store) {
+    if (store.error().code == ErrorCode::Invalid) {
+      usage(store.error().text);
+    } else {
+      error(store.error().text);
+      unreachable_ = true;
+    }
+    return false;
+  }
+  store_ = std::move(*store);
+  return true;
+}
+
+Result<Current> Session::fetch(const ObjectId& id) {
+  auto stored = store_->get(id);
+  if (!stored) {
+    if (stored.error().code != ErrorCode::NotFound) return stored.error();
+    if (auto made = built_in(id)) return Current{std::move(*made), {}};
+    return stored.error();
+  }
+  json object = json::parse(stored->json, nullptr, false);
+  if (object.is_discarded()) return Error{ErrorCode::Invalid, stored->location + ": not JSON"};
+  return Current{std::move(object), std::move(stored->revision)};
+}
+
+Result<std::vector<Current>> Session::fetch_all(Kind kind, std::string_view ns) {
+  auto stored = store_->list(kind, ns);
+  if (!stored) return stored.error();
+  std::vector<std::pair<ObjectId, Current>> found;
+  for (auto& one : *stored) {
+    json object = json::parse(one.json, nullptr, false);
+    if (!object.is_discarded()) found.emplace_back(one.id, Current{std::move(object), std::move(one.revision)});
+  }
+  for (const ObjectId& id : built_ins(kind)) {
+    const bool there = std::any_of(found.begin(), found.end(), [&](const auto& row) { return row.first == id; });
+    if (!there) found.emplace_back(id, Current{*built_in(id), {}});
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Current> sorted;
+  sorted.reserve(found.size());
+  for (auto& [id, current] : found) sorted.push_back(std::move(current));
+  return sorted;
+}
+
+Lookup Session::lookup() {
+  return {[this](const ObjectId& id) -> Result<bool> {
+            auto found = fetch(id);
+            if (found) return true;
+            if (found.error().code == ErrorCode::NotFound) return false;
+            return found.error();
+          },
+          [this](Kind kind) -> Result<std::vector<json>> {
+            auto found = fetch_all(kind, {});
+            if (!found) return found.error();
+            std::vector<json> objects;
+            for (Current& one : *found) objects.push_back(std::move(one.object));
+            return objects;
+          }};
+}
+
+std::string Session::where_else(const ObjectId& id) {
+  auto stored = store_->list(id.kind, {});
+  if (!stored) return {};
+  std::vector<std::string> names;
+  for (const auto& one : *stored) {
+    if (one.id.name == id.name) return fmt::format("; there is one in namespace {} (-n {})", one.id.ns, one.id.ns);
+    if (one.id.ns == id.ns) names.push_back(one.id.name);
+  }
+  for (const ObjectId& one : built_ins(id.kind)) names.push_back(one.name);
+  return did_you_mean(id.name, names);
+}
+
+void Session::error(std::string_view text) {
+  failed_ = true;
+  err_ << (coloured_ ? "\033[1;31merror:\033[0m " : "error: ") << text << "\n";
+}
+
+void Session::error(std::string_view context, const Error& failure) {
+  if (failure.code == ErrorCode::Unavailable) {
+    unreachable_ = true;
+    return error(fmt::format("{}; is it the right datastore ({})? Name another with --datastore, or make the directory",
+                             failure.text, url_));
+  }
+  std::string text{context};
+  if (!text.empty()) text += ": ";
+  text += failure.text;
+  if (failure.code == ErrorCode::Permission) text += "; run margayctl as a user who may write there";
+  error(text);
+}
+
+void Session::usage(std::string_view text) {
+  usage_ = true;
+  err_ << (coloured_ ? "\033[1;31merror:\033[0m " : "error: ") << text << "\n";
+}
+
+void Session::note(std::string_view text) {
+  out.flush();
+  err_ << text << "\n";
+}
+
+int Session::exit_code() const { return usage_ ? 2 : unreachable_ ? 3 : failed_ ? 1 : 0; }
+
+}  // namespace margay::ctl

@@ -1,0 +1,59 @@
+// One run of margayctl: its streams, its datastore, and what it must say at the end (exit code).
+#pragma once
+
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "guards.hpp"
+#include "margay/datastore/store.hpp"
+#include "margay/settings/settings.hpp"
+
+namespace margay::ctl {
+
+// An object as it is now: stored, or built in and not stored (then without revision).
+struct Current {
+  nlohmann::json object;
+  datastore::Revision revision;
+};
+
+class Session {
+ public:
+  Session(settings::Flags flags, std::ostream& out, std::ostream& err, bool coloured_errors);
+
+  // Reads the settings and opens the datastore; says why and answers false if that cannot be.
+  bool connect();
+  [[nodiscard]] datastore::Store& store() { return *store_; }
+
+  // NotFound: neither stored nor built in.
+  [[nodiscard]] Result<Current> fetch(const ObjectId& id);
+  // Stored and built-in ones, sorted by namespace and name.
+  [[nodiscard]] Result<std::vector<Current>> fetch_all(Kind kind, std::string_view ns);
+  [[nodiscard]] Lookup lookup();
+  // Where a thing that was not found might be: "; did you mean …", "; there is one in namespace x".
+  [[nodiscard]] std::string where_else(const ObjectId& id);
+
+  std::ostream& out;
+
+  void error(std::string_view text);  // exit code 1
+  void error(std::string_view context, const Error& failure);
+  void usage(std::string_view text);  // exit code 2
+  void note(std::string_view text);   // to standard error, no failure
+  // The datastore is gone: going on is pointless.
+  [[nodiscard]] bool unreachable() const { return unreachable_; }
+  [[nodiscard]] int exit_code() const;
+
+ private:
+  std::ostream& err_;
+  settings::Flags flags_;
+  std::unique_ptr<datastore::Store> store_;
+  std::string url_;
+  bool coloured_ = false, failed_ = false, usage_ = false, unreachable_ = false;
+};
+
+}  // namespace margay::ctl
