@@ -43,8 +43,8 @@ Result<bool> edit_once(Session& session, const ObjectId& id, const Change& chang
     return Error{ErrorCode::Invalid, text};
   }
   if (auto allowed = guard_write(id, after, &current->object, session.lookup()); !allowed) return allowed.error();
-  auto put = session.store().put_if(id, after.dump(), current->revision);
-  if (!put) return as_race(put.error());
+  auto put = session.put(id, after, current->revision);
+  if (!put) return put.error();
   return true;
 }
 
@@ -68,11 +68,6 @@ Result<json> parse_patch(const std::string& text) {
 }
 
 }  // namespace
-
-Error as_race(Error error) {
-  if (error.code == ErrorCode::AlreadyExists || error.code == ErrorCode::NotFound) error.code = ErrorCode::Conflict;
-  return error;
-}
 
 Result<std::vector<ObjectId>> named_objects(const std::vector<std::string>& arguments, const std::string& ns) {
   auto selections = parse_selections(arguments);

@@ -13,16 +13,13 @@ namespace margay::ctl {
 // Each loser of a race means that another writer got through; so many in a row do not happen to one that can win at all.
 inline constexpr int kAttempts = 100;
 
-// Runs it until it does not lose a race. What comes or goes between reading and writing is one too: see as_race.
+// Runs it until it does not lose a race. What comes or goes between reading and writing is one too: see Session::put.
 template <class Attempt>
 auto retried(Attempt&& attempt) {
   auto result = attempt();
   for (int i = 1; i < kAttempts && !result && result.error().code == ErrorCode::Conflict; ++i) result = attempt();
   return result;
 }
-
-// A put's error, with those that mean a lost race as Conflict.
-[[nodiscard]] Error as_race(Error error);
 
 // KIND NAME… or KIND/NAME…, every one with a name, checked for form.
 [[nodiscard]] Result<std::vector<ObjectId>> named_objects(const std::vector<std::string>& arguments, const std::string& ns);

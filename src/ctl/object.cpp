@@ -32,6 +32,8 @@ FieldError split_field(const std::string& text) {
 }
 
 std::vector<FieldError> check(const ObjectId& id, const json& object) {
+  // A built-in object as `get` shows it may be applied again; the decoder refuses to be given some of them.
+  if (const auto made = built_in(id); made && normal_form(id, *made) == object) return {};
   std::vector<FieldError> errors = decode(id, object, {}, /*strict=*/true).errors;
   if (id.kind != Kind::Secret) return errors;
   for (const char* field : {"data", "stringData"}) {

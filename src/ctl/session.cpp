@@ -41,16 +41,48 @@ bool Session::connect() {
   return true;
 }
 
-Result<Current> Session::fetch(const ObjectId& id) {
-  auto stored = store_->get(id);
-  if (!stored) {
-    if (stored.error().code != ErrorCode::NotFound) return stored.error();
-    if (auto made = built_in(id)) return Current{std::move(*made), {}};
-    return stored.error();
+void Session::prefetch(const std::vector<Kind>& kinds) {
+  for (const Kind kind : kinds) {
+    auto listed = store_->list(kind, {});
+    if (!listed) return;  // fetch() will say it
+    auto& known = prefetched_[kind];
+    for (auto& one : *listed) {
+      json object = json::parse(one.json, nullptr, false);
+      if (object.is_discarded()) stale_.insert(one.id);
+      else known.emplace(one.id, Current{std::move(object), std::move(one.revision)});
+    }
   }
-  json object = json::parse(stored->json, nullptr, false);
-  if (object.is_discarded()) return Error{ErrorCode::Invalid, stored->location + ": not JSON"};
-  return Current{std::move(object), std::move(stored->revision)};
+}
+
+Result<Current> Session::stored(const ObjectId& id) {
+  const auto kind = prefetched_.find(id.kind);
+  if (kind != prefetched_.end() && !stale_.contains(id)) {
+    const auto found = kind->second.find(id);
+    if (found == kind->second.end()) return Error{ErrorCode::NotFound, describe(id) + " does not exist"};
+    return found->second;
+  }
+  auto got = store_->get(id);
+  if (!got) return got.error();
+  json object = json::parse(got->json, nullptr, false);
+  if (object.is_discarded()) return Error{ErrorCode::Invalid, got->location + ": not JSON"};
+  return Current{std::move(object), std::move(got->revision)};
+}
+
+Result<Current> Session::fetch(const ObjectId& id) {
+  auto found = stored(id);
+  if (found || found.error().code != ErrorCode::NotFound) return found;
+  if (auto made = built_in(id)) return Current{std::move(*made), {}};
+  return found.error();
+}
+
+Status Session::put(const ObjectId& id, const json& object, const datastore::Revision& expected) {
+  auto done = store_->put_if(id, object.dump(-1, ' ', false, json::error_handler_t::replace), expected);
+  stale_.insert(id);
+  if (done) return {};
+  Error error = std::move(done).error();
+  // What came or went between reading and writing.
+  if (error.code == ErrorCode::AlreadyExists || error.code == ErrorCode::NotFound) error.code = ErrorCode::Conflict;
+  return error;
 }
 
 Result<std::vector<Current>> Session::fetch_all(Kind kind, std::string_view ns) {

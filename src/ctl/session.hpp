@@ -2,8 +2,10 @@
 #pragma once
 
 #include <iosfwd>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +32,13 @@ class Session {
   bool connect();
   [[nodiscard]] datastore::Store& store() { return *store_; }
 
+  // Reads all of these kinds at once, for what fetch() will be asked: a store that is a directory would be read through for
+  // each object that is not there. What is changed or found stale since is read again.
+  void prefetch(const std::vector<Kind>& kinds);
   // NotFound: neither stored nor built in.
   [[nodiscard]] Result<Current> fetch(const ObjectId& id);
+  // store().put_if, after which fetch() reads the object anew. Conflict is a lost race, whatever its form.
+  [[nodiscard]] Status put(const ObjectId& id, const nlohmann::json& object, const datastore::Revision& expected);
   // Stored and built-in ones, sorted by namespace and name.
   [[nodiscard]] Result<std::vector<Current>> fetch_all(Kind kind, std::string_view ns);
   [[nodiscard]] Lookup lookup();
@@ -49,10 +56,14 @@ class Session {
   [[nodiscard]] int exit_code() const;
 
  private:
+  [[nodiscard]] Result<Current> stored(const ObjectId& id);
+
   std::ostream& err_;
   settings::Flags flags_;
   std::unique_ptr<datastore::Store> store_;
   std::string url_;
+  std::map<Kind, std::map<ObjectId, Current>> prefetched_;
+  std::set<ObjectId> stale_;
   bool coloured_ = false, failed_ = false, usage_ = false, unreachable_ = false;
 };
 

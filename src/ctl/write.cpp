@@ -1,6 +1,7 @@
 // margayctl create, apply, replace and delete.
 #include <algorithm>
 #include <ostream>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -47,7 +48,14 @@ std::string context_of(const Item& item) { return item.origin.text() + ": " + de
 
 void done(Session& session, const ObjectId& id, std::string_view what) { session.out << object_word(id) << " " << what << "\n"; }
 
-// One try; Conflict (or its forms for what came or went meanwhile) asks for another.
+// What writing these asks for: the objects themselves, and the tiers of policies.
+std::vector<Kind> kinds_needed(const std::vector<Item>& items) {
+  std::set<Kind> kinds{Kind::Tier};
+  for (const Item& item : items) kinds.insert(item.prepared.id->kind);
+  return {kinds.begin(), kinds.end()};
+}
+
+// One try; Conflict asks for another.
 Result<std::string> write_once(Session& session, WriteVerb verb, const Item& item, bool tolerate) {
   const ObjectId& id = *item.prepared.id;
   const json& manifest = item.prepared.object;
@@ -57,8 +65,8 @@ Result<std::string> write_once(Session& session, WriteVerb verb, const Item& ite
     if (verb == WriteVerb::Replace)
       return Error{ErrorCode::NotFound, "does not exist; create it with apply or create" + session.where_else(id)};
     if (auto allowed = guard_write(id, manifest, nullptr, session.lookup()); !allowed) return allowed.error();
-    auto put = session.store().put_if(id, manifest.dump(), datastore::Revision{});
-    if (!put) return as_race(put.error());
+    auto put = session.put(id, manifest, {});
+    if (!put) return put.error();
     return std::string{"created"};
   }
   if (verb == WriteVerb::Create) {
@@ -75,8 +83,8 @@ Result<std::string> write_once(Session& session, WriteVerb verb, const Item& ite
   const bool same = normal_form(id, current->object) == normal_form(id, after);
   if (same) return std::string{verb == WriteVerb::Replace ? "replaced" : "unchanged"};
   if (auto allowed = guard_write(id, after, &current->object, session.lookup()); !allowed) return allowed.error();
-  auto put = session.store().put_if(id, after.dump(), current->revision);
-  if (!put) return as_race(put.error());
+  auto put = session.put(id, after, current->revision);
+  if (!put) return put.error();
   return std::string{verb == WriteVerb::Replace ? "replaced" : "configured"};
 }
 
@@ -87,6 +95,7 @@ void run_write(Session& session, WriteVerb verb, const FileOptions& options) {
   std::vector<Item> items = read_items(session, options, /*whole=*/true);
   std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return rank_of(a) < rank_of(b); });
   if (items.empty() || !session.connect()) return;
+  if (items.size() > 1) session.prefetch(kinds_needed(items));
   for (const Item& item : items) {
     const auto result = retried([&] { return write_once(session, verb, item, options.tolerate); });
     if (result) done(session, *item.prepared.id, *result);
