@@ -11,6 +11,22 @@
 namespace margay::ctl {
 namespace {
 
+void add_settings(CLI::App& app, Command& command) {
+  constexpr const char* kGroup = "Settings";
+  app.add_option("--config", command.flags.config, "Node configuration file (MARGAY_CONFIG; default /etc/margay/margay.conf)")
+      ->type_name("FILE")
+      ->group(kGroup);
+  app.add_option("--datastore", command.flags.datastore, "file:///DIR, etcd://HOST:PORT or kubernetes: (MARGAY_DATASTORE)")
+      ->type_name("URL")
+      ->group(kGroup);
+  app.add_option("--node", command.flags.node, "This node's name (MARGAY_NODE; default: the hostname)")
+      ->type_name("NAME")
+      ->group(kGroup);
+  app.add_option("--log-level", command.flags.log_level, "debug, info, warning or error (MARGAY_LOG_LEVEL)")
+      ->type_name("LEVEL")
+      ->group(kGroup);
+}
+
 void add_namespace(CLI::App& verb, std::string& ns) {
   verb.add_option("-n,--namespace", ns, "Namespace (default: default)")->type_name("NS");
 }
@@ -133,16 +149,11 @@ std::optional<int> parse_command_line(int argc, char** argv, Command& command) {
       "margayctl"};
   app.set_version_flag("--version", std::string{"margayctl "} + kVersion);
   app.require_subcommand(1);
-  app.fallthrough();  // the flags below may stand after the verb too
-  app.add_option("--config", command.flags.config, "Node configuration file (MARGAY_CONFIG; default /etc/margay/margay.conf)")
-      ->type_name("FILE");
-  app.add_option("--datastore", command.flags.datastore, "file:///DIR, etcd://HOST:PORT or kubernetes: (MARGAY_DATASTORE)")
-      ->type_name("URL");
-  app.add_option("--node", command.flags.node, "This node's name (MARGAY_NODE; default: the hostname)")->type_name("NAME");
-  app.add_option("--log-level", command.flags.log_level, "debug, info, warning or error (MARGAY_LOG_LEVEL)")->type_name("LEVEL");
   app.footer(
       "\n`margayctl VERB --help` shows a verb's options and examples.\n"
       "Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration, 3 datastore not reachable.");
+
+  add_settings(app, command);
 
   add_get(app, command);
   add_write(app, command, WriteVerb::Apply, "apply", "Create objects, or change them to what the manifests say",
@@ -157,6 +168,8 @@ std::optional<int> parse_command_line(int argc, char** argv, Command& command) {
   add_label(app, command);
   add_validate(app, command);
   add_version(app, command);
+  // After the verb too; not by CLI11's fallthrough, which would take an object named "version" for the verb.
+  for (CLI::App* verb : app.get_subcommands({})) add_settings(*verb, command);
 
   try {
     app.parse(argc, argv);

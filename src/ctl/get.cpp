@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "datastore/yaml_write.hpp"
+#include "edit.hpp"
 #include "kinds.hpp"
 #include "object.hpp"
 #include "session.hpp"
@@ -76,6 +77,10 @@ void print_tables(Session& session, const std::vector<Found>& found, const GetOp
 
 void run_get(Session& session, const GetOptions& options) {
   if (options.all_namespaces && !options.ns.empty()) return session.usage("-A and -n exclude each other");
+  if (!options.ns.empty()) {
+    const auto named = named_objects({"namespace", options.ns}, {});
+    if (!named) return session.usage("-n: " + named.error().text);
+  }
   auto selections = parse_selections(options.arguments);
   if (!selections) return session.usage(selections.error().text);
   if (!session.connect()) return;

@@ -142,7 +142,7 @@ Result<std::vector<Selection>> parse_selections(std::span<const std::string> arg
   if (slashes) {
     for (const std::string& argument : arguments) {
       const auto slash = argument.find('/');
-      if (slash == std::string::npos || slash + 1 == argument.size())
+      if (slash == std::string::npos || slash + 1 == argument.size() || argument.find('/', slash + 1) != std::string::npos)
         return usage(fmt::format("\"{}\" is not KIND/NAME, as the other arguments are", argument));
       auto kind = one_kind(std::string_view{argument}.substr(0, slash));
       if (!kind) return kind.error();

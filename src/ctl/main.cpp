@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 
 #include "command_line.hpp"
@@ -13,7 +14,11 @@ int main(int argc, char** argv) {
   if (const auto code = margay::ctl::parse_command_line(argc, argv, command)) return *code;
   const bool coloured = ::isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
   margay::ctl::Session session{command.flags, std::cout, std::cerr, coloured};
-  command.run(session);
+  try {
+    command.run(session);
+  } catch (const std::exception& failure) {  // a bug, or no memory; what was written is whole all the same
+    session.error(std::string{"margayctl failed: "} + failure.what());
+  }
   std::cout.flush();
   if (!std::cout) session.error("standard output cannot be written");
   return session.exit_code();

@@ -287,7 +287,8 @@ class Reading(Base):
                      ("apply",), ("delete",), ("delete", "np"), ("delete", "np", "web", "-f", "x"), ("patch", "np", "web"),
                      ("patch", "np", "web", "-p", "{"), ("patch", "np", "web", "-p", "[]"), ("label", "np", "web"),
                      ("label", "np", "web", "=x"), ("validate",), ("get", "tiers", "--datastore", "ftp://x"),
-                     ("get", "tiers", "--config", "/nonexistent/margay.conf"), ("delete", "np", "../../x")):
+                     ("get", "tiers", "--config", "/nonexistent/margay.conf"), ("delete", "np", "../../x"), ("get", "np/../x"),
+                     ("get", "np", "-n", "../x")):
             self.assertTrue(self.fails(2, *args), args)
 
     def test_an_unreachable_datastore_is_3(self):
@@ -314,6 +315,22 @@ class Reading(Base):
         self.assertIn("globalnetworkpolicy", self.ok("get", "--help"))
         for verb in ("apply", "create", "replace", "delete", "patch", "label", "validate"):
             self.assertIn("Example", self.ok(verb, "--help"))
+
+    def test_an_object_may_be_named_like_a_verb(self):
+        self.apply(TIER.replace("sec", "version"))
+        self.assertEqual(self.get("tier", "version")["metadata"]["name"], "version")
+        self.ok("label", "tier", "version", "get=apply", "--overwrite")
+        self.ok("delete", "tier", "version", "--datastore", f"file://{self.store}")
+
+    def test_arguments_that_are_no_text_are_refused(self):
+        for args in ((b"get", b"np", b"\xff"), (b"get", b"\xff"), (b"get", b"np", b"-n", b"\xff"),
+                     (b"label", b"tier", b"default", b"a=\xff"), (b"label", b"tier", b"default", b"\xff=b"),
+                     (b"patch", b"tier", b"default", b"-p", b'{"a": "\xff"}'), (b"delete", b"np", b"\xff"),
+                     (b"apply", b"-f", b"\xff")):
+            done = subprocess.run([PROGRAM, *args], env=self.env, cwd=self.dir, capture_output=True, timeout=60)
+            self.assertIn(done.returncode, (1, 2), args)
+            self.assertNotIn(b"margayctl failed", done.stderr)
+            self.assertTrue(done.stderr.startswith(b"error: "))
 
     def test_no_colours_without_a_terminal(self):
         self.assertNotIn("\033", self.fails(1, "get", "np", "x"))
