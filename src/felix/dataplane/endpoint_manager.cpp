@@ -102,6 +102,9 @@ void EndpointManager::hold_groups(Interface& interface, std::size_t plane, std::
 }
 
 void EndpointManager::watch_policies(Symbol name, Interface& interface, std::vector<calc::PolicyId> policies) {
+  // A policy that governs both directions, in both families, comes four times.
+  std::sort(policies.begin(), policies.end());
+  policies.erase(std::unique(policies.begin(), policies.end()), policies.end());
   for (const auto& id : policies) users_of_policy_[id].insert(name);
   for (const auto& id : std::exchange(interface.policies, policies)) {
     if (std::find(policies.begin(), policies.end(), id) != policies.end()) continue;

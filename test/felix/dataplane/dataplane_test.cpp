@@ -155,6 +155,22 @@ TEST_CASE("an address that moves to another pod in one batch is never without a 
   CHECK(std::count(w.conntrack.removed.begin(), w.conntrack.removed.end(), Cidr::parse("10.0.0.1/32")->addr) == 1);
 }
 
+TEST_CASE("a policy that governs both directions of a workload can leave it again") {
+  World w;
+  w.links.add(7, "cali1");
+  auto both = workload("w", "cali1", {"10.0.0.1/32", "fd00::1/128"}, {"p"}, "kns.default");
+  auto& update = std::get<calc::WorkloadUpdate>(both);
+  auto policies = std::make_shared<calc::EndpointPolicies>(*update.policies);
+  policies->normal[0].egress = policies->normal[0].ingress;
+  update.policies = policies;
+  w.send({set("s:a", {"10.0.0.9/32"}), policy("p", "s:a"), profile("kns.default"), both, calc::InSync{}});
+  REQUIRE(w.apply().ok);
+  CHECK(w.chain(Family::V4, Table::Filter, "cali-pi-np/default/p"));
+  w.send({workload("w", "cali1", {"10.0.0.1/32", "fd00::1/128"}, {}, "kns.default"), calc::PolicyRemove{policy_id("p")}});
+  REQUIRE(w.apply().ok);
+  CHECK_FALSE(w.chain(Family::V4, Table::Filter, "cali-pi-np/default/p"));
+}
+
 TEST_CASE("a missing policy or profile closes its endpoint only") {
   World w;
   w.links.add(7, "cali1");
