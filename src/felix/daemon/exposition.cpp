@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "margay/base/log.hpp"
+
 namespace margay::daemon {
 namespace {
 

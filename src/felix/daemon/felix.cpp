@@ -1,11 +1,13 @@
 #include "daemon/felix.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <malloc.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -45,7 +47,7 @@ constexpr int kExitRestart = 129;
 constexpr auto kRestartDelay = 1s;  // several edits of the configuration become one restart
 constexpr auto kStartup = "FelixStartup", kGraph = "CalculationGraph", kLoop = "InternalDataplaneMainLoop";
 
-class Felix final : datastore::WatchSink, calc::MessageSink {
+class Felix final : public datastore::WatchSink, public calc::MessageSink {
  public:
   Felix(Options options, settings::Settings settings)
       : options_{std::move(options)},
@@ -112,7 +114,7 @@ class Felix final : datastore::WatchSink, calc::MessageSink {
     watched_prefix_ = config_.rules.interface_prefixes.front();
     datastore::Settings wanted;
     wanted.url = settings_.datastore.url;
-    wanted.state_dir = settings_.state_dir;
+    wanted.state_dir = settings_.state_dir + "/felix";
     wanted.decode.interface_prefix = watched_prefix_;
     wanted.kinds = felix_kinds();
     graph_ = std::make_unique<calc::Graph>(calc::Options{settings_.node, false}, *this);
@@ -214,7 +216,6 @@ class Felix final : datastore::WatchSink, calc::MessageSink {
 
   void make_dataplane() {
     dataplane_ = std::make_unique<dataplane::Dataplane>(dataplane_config(config_), ports_.all());
-    loop_ = std::make_unique<dataplane::ApplyLoop>(clock_);
     const std::string prefix = config_.status_path_prefix.empty() ? settings_.run_dir : config_.status_path_prefix;
     status_files_ = std::make_unique<StatusFiles>(prefix + "/endpoint-status");
     // Listening starts before the first dump, so that nothing falls between them.
@@ -240,19 +241,23 @@ class Felix final : datastore::WatchSink, calc::MessageSink {
 
   // ---- turns
 
-  // There may be something to do: at once if idle, else when the throttle allows.
+  // Something happened that may be worth a turn: at once if idle, else when the throttle allows; else sleep until something is
+  // due by itself (refreshes, drift checks, retries).
   void ask_turn() {
     if (!dataplane_ || turn_posted_) return;
-    if (!(graph_->has_pending() && !graph_->held()) && !dataplane_->pending() && ever_applied_) return arm();
-    turn_posted_ = true;
-    const auto at = loop_->ready_at(clock_.now());
-    if (at <= clock_.now()) {
+    if ((graph_->has_pending() && !graph_->held()) || dataplane_->pending()) loop_.on_change();
+    loop_.on_wakeup(dataplane_->next_wakeup());
+    const auto now = clock_.now();
+    const auto at = loop_.ready_at(now);
+    if (!at) return;
+    if (*at <= now) {
+      turn_posted_ = true;
       asio::post(io_, [this] { turn(); });
       return;
     }
-    turn_timer_.expires_at(at);
+    turn_timer_.expires_at(*at);
     turn_timer_.async_wait([this](error_code aborted) {
-      if (!aborted) turn();
+      if (!aborted && !turn_posted_) turn();
     });
   }
 
@@ -265,10 +270,10 @@ class Felix final : datastore::WatchSink, calc::MessageSink {
     if (batch_) observations_.message_batch(batch_);
     tell_frozen();
 
-    loop_->on_apply(start);
+    loop_.on_apply(start);
     dataplane::Outcome outcome = dataplane_->apply();
     const auto end = clock_.now();
-    if (!outcome.applied) return arm();
+    if (!outcome.applied) return ask_turn();
     observations_.applied_in(end - start);
     for (const dataplane::Failure& failure : outcome.failures)
       log::warning(kDomain, "not applied, trying again", {{"what", failure.what}, {"reason", failure.error.text}});
@@ -283,8 +288,7 @@ class Felix final : datastore::WatchSink, calc::MessageSink {
       return finish(1);
     }
     if (options_.mode == Mode::Once) return finish(outcome.ok ? 0 : 1);
-    if (dataplane_->pending()) ask_turn();
-    else arm();
+    ask_turn();
   }
 
   void publish(const dataplane::Outcome& outcome) {
@@ -324,18 +328,6 @@ class Felix final : datastore::WatchSink, calc::MessageSink {
     if (frozen_) log::warning(kDomain, "ClusterInformation says the datastore is not ready; what is enforced stays");
     else log::info(kDomain, "the datastore is ready again");
     health_.report(kGraph, true, !frozen_, frozen_ ? "ClusterInformation: datastoreReady is false" : "in sync");
-  }
-
-  // Sleeps until something is due by itself: refreshes, drift checks, retries.
-  void arm() {
-    const auto at = dataplane_->next_wakeup();
-    if (!at) return;
-    wake_timer_.expires_at(*at);
-    wake_timer_.async_wait([this](error_code aborted) {
-      if (aborted || turn_posted_) return;
-      turn_posted_ = true;
-      turn();
-    });
   }
 
   // ---- what the world asks
@@ -458,7 +450,7 @@ class Felix final : datastore::WatchSink, calc::MessageSink {
   std::unique_ptr<kernel::NetlinkMonitor> monitor_;
 
   std::unique_ptr<dataplane::Dataplane> dataplane_;
-  std::unique_ptr<dataplane::ApplyLoop> loop_;
+  dataplane::ApplyLoop loop_;
   std::unique_ptr<StatusFiles> status_files_;
   std::unique_ptr<calc::Graph> graph_;
   std::unique_ptr<datastore::Watcher> watcher_;
@@ -467,7 +459,7 @@ class Felix final : datastore::WatchSink, calc::MessageSink {
   Served health_server_, metrics_server_;
 
   asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
-  asio::steady_timer turn_timer_{io_}, wake_timer_{io_}, restart_timer_{io_}, status_timer_{io_}, watchdog_timer_{io_};
+  asio::steady_timer turn_timer_{io_}, restart_timer_{io_}, status_timer_{io_}, watchdog_timer_{io_};
 
   SyncState state_ = SyncState::Resync;
   std::string watched_prefix_;
