@@ -10,6 +10,7 @@ send    raw packets, for spoofing and odd protocols; sniff counts what arrives
 import ctypes
 import json
 import os
+import random
 import selectors
 import signal
 import socket
@@ -112,7 +113,8 @@ class Probe:
 
     def __init__(self, spec):
         self.spec, self.result, self.sock = spec, None, None
-        self.ident = os.getpid() & 0xFFFF
+        # A number of its own each time: connection tracking would take a repeated one for the old conversation.
+        self.ident = random.getrandbits(16)
 
     def start(self):
         spec = self.spec

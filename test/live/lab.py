@@ -232,7 +232,9 @@ class Host(Place):
         conf = self.base / "margay.conf"
         conf.write_text(f"[node]\nname = {self.node}\nstate_dir = {self.state_dir}\nrun_dir = {self.run_dir}\n"
                         f"[datastore]\nurl = file://{self.directory}\n[felix]\n{config}")
-        return ["ip", "netns", "exec", self.netns, str(felix_binary()), *args, "--config", str(conf)]
+        # MARGAY_WRAP="gdb -batch -ex run -ex bt --args" and the like: run the daemon under a debugger or profiler.
+        return ["ip", "netns", "exec", self.netns, *os.environ.get("MARGAY_WRAP", "").split(), str(felix_binary()), *args,
+                "--config", str(conf)]
 
     def environment(self):
         keep = {k: v for k, v in os.environ.items() if not k.upper().startswith(("FELIX_", "MARGAY_"))}

@@ -267,7 +267,7 @@ class Workloads(LiveTest):
             self.assertIn("calico-packet", self.host.iptables(family))
 
     def test_93_names_at_every_length_limit(self):
-        for length in (1, 27, 28, 63, 128, 253):
+        for length in (1, 18, 19, 27, 28, 29, 63):
             name = ("a" * length)
             self.apply(policy(name, "name == 'w0'", ingress=[deny(source={"selector": "name == 'w1'"}), allow()], types=["Ingress"], namespace=None))
             self.expect(self.pairs(80, w1_w0=False, w2_w0=True), hold=0)
