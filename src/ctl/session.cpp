@@ -146,7 +146,7 @@ void Session::error(std::string_view context, const Error& failure) {
   std::string text{context};
   if (!text.empty()) text += ": ";
   text += failure.text;
-  if (failure.code == ErrorCode::Permission) text += "; run margayctl as a user who may write there";
+  if (failure.code == ErrorCode::Permission) text += "; run margayctl as root, or as a user who may read and write the datastore";
   error(text);
 }
 
