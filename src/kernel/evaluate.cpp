@@ -438,7 +438,7 @@ struct Evaluator::Program {
   }
 };
 
-Evaluator::Evaluator(std::unique_ptr<Program> program) : x_program{std::move(program)} {}
+Evaluator::Evaluator(std::unique_ptr<Program> program) : program_{std::move(program)} {}
 Evaluator::Evaluator(Evaluator&&) noexcept = default;
 Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
 Evaluator::~Evaluator() = default;
@@ -462,12 +462,12 @@ Outcome Evaluator::run(Path path, const Packet& packet, Trace* trace) const {
                                     {Table::Mangle, Input},   {Table::Filter, Input},      {Table::Nat, Input}};
   static constexpr Stop kOutput[] = {{Table::Raw, Output},    {Table::Mangle, Output},      {Table::Nat, Output},
                                      {Table::Filter, Output}, {Table::Mangle, Postrouting}, {Table::Nat, Postrouting}};
-  Flight f = x_program->depart(packet);
+  Flight f = program_->depart(packet);
   if (path == Path::Output) f.packet.in.clear();
   Outcome outcome;
   const auto go = [&](const auto& stops) {
     for (const auto& [table, hook] : stops)
-      if (!x_program->pass(table, hook, f, outcome, trace)) return;
+      if (!program_->pass(table, hook, f, outcome, trace)) return;
   };
   switch (path) {
     case Path::Forward: go(kForward); break;
@@ -482,7 +482,7 @@ Outcome Evaluator::run(Path path, const Packet& packet, Trace* trace) const {
 
 Outcome Evaluator::run_chain(Table table, std::string_view chain, std::string_view hook, const Packet& packet,
                              Trace* trace) const {
-  const auto& compiled = x_program->tables[static_cast<std::size_t>(table)];
+  const auto& compiled = program_->tables[static_cast<std::size_t>(table)];
   const auto at = std::find(kHooks.begin(), kHooks.end(), hook);
   MARGAY_ASSERT(at != kHooks.end());
   Outcome outcome;
@@ -490,10 +490,10 @@ Outcome Evaluator::run_chain(Table table, std::string_view chain, std::string_vi
   if (const auto kernel = std::find(kHooks.begin(), kHooks.end(), chain); kernel != kHooks.end())
     start = compiled.hooks[static_cast<std::size_t>(kernel - kHooks.begin())];
   else if (const auto ours = compiled.by_name.find(std::string{chain}); ours != compiled.by_name.end()) start = ours->second;
-  Flight f = x_program->depart(packet);
+  Flight f = program_->depart(packet);
   if (start != kNoChain) {
     Program::arrive(table, static_cast<Hook>(at - kHooks.begin()), f);
-    x_program->traverse(table, start, f, outcome, trace);
+    program_->traverse(table, start, f, outcome, trace);
   }
   outcome.mark = f.packet.mark;
   outcome.nat = f.nat;
@@ -505,7 +505,7 @@ std::string Evaluator::to_text(const Trace& trace) const {
   std::string text;
   for (const auto& step : trace) {
     text += std::string{name(step.table)} + " " + std::to_string(step.rule + 1) + " " +
-            kernel::to_text(x_program->ruleset.family, step.chain, *step.value) + "\n";
+            kernel::to_text(program_->ruleset.family, step.chain, *step.value) + "\n";
   }
   return text;
 }

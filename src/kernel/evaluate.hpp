@@ -121,7 +121,7 @@ class Evaluator {
  private:
   struct Program;
   explicit Evaluator(std::unique_ptr<Program> program);
-  std::unique_ptr<Program> x_program;
+  std::unique_ptr<Program> program_;
 };
 
 }  // namespace margay::kernel

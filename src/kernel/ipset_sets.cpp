@@ -49,7 +49,7 @@ int print_nothing(ipset_session*, void*, const char*, ...) { return 0; }
 struct IpsetSets::Session {
   Session() { [[maybe_unused]] static const bool loaded = (ipset_load_types(), true); }
   ~Session() {
-    if (x_session) ipset_session_fini(x_session);
+    if (session_) ipset_session_fini(session_);
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -61,7 +61,7 @@ struct IpsetSets::Session {
     const ipset_type* type = type_of(spec);
     if (!type) return failure("create set " + spec.name);
     // Exclusive: without it a set of that name and type that is there already is taken for ours to fill, whatever it holds.
-    ipset_envopt_unset(x_session, IPSET_ENV_EXIST);
+    ipset_envopt_unset(session_, IPSET_ENV_EXIST);
     set(IPSET_SETNAME, spec.name.c_str());
     set(IPSET_OPT_TYPENAME, std::string{name(spec.type)}.c_str());
     set(IPSET_OPT_TYPE, type);
@@ -83,7 +83,7 @@ struct IpsetSets::Session {
     if (change.remove.empty() && change.add.empty()) return {};
     const ipset_type* type = type_of(spec);
     if (!type) return failure("change set " + spec.name);
-    ipset_envopt_set(x_session, IPSET_ENV_EXIST);
+    ipset_envopt_set(session_, IPSET_ENV_EXIST);
     if (auto status = members(IPSET_CMD_DEL, spec, type, change.remove); !status)
       return std::move(status).error().in("remove from set " + spec.name);
     if (auto status = members(IPSET_CMD_ADD, spec, type, change.add); !status)
@@ -112,41 +112,41 @@ struct IpsetSets::Session {
   Status check(const std::string& set_name) {
     if (set_name.empty() || set_name.size() >= IPSET_MAXNAMELEN || set_name.find('\0') != std::string::npos)
       return Error{ErrorCode::Invalid, "set name '" + set_name + "' is empty or longer than 31 characters"};
-    if (!x_session) x_session = ipset_session_init(print_nothing, nullptr);
-    if (!x_session) return Error{ErrorCode::NoSpace, "libipset: cannot start a session"};
-    x_data = ipset_session_data(x_session);
+    if (!session_) session_ = ipset_session_init(print_nothing, nullptr);
+    if (!session_) return Error{ErrorCode::NoSpace, "libipset: cannot start a session"};
+    data_ = ipset_session_data(session_);
     return {};
   }
 
   static std::uint8_t family_number(Family family) noexcept { return family == Family::V4 ? NFPROTO_IPV4 : NFPROTO_IPV6; }
 
-  void set(ipset_opt option, const void* value) { ipset_data_set(x_data, option, value); }
+  void set(ipset_opt option, const void* value) { ipset_data_set(data_, option, value); }
 
   // The type's highest revision that both libipset and the kernel know; the kernel is asked once.
   const ipset_type* type_of(const SetSpec& spec) {
-    const ipset_type*& type = x_types[static_cast<std::size_t>(spec.type)][index(spec.family)];
+    const ipset_type*& type = types_[static_cast<std::size_t>(spec.type)][index(spec.family)];
     if (type) return type;
     set(IPSET_OPT_TYPENAME, std::string{name(spec.type)}.c_str());
     const std::uint8_t family = family_number(spec.family);
     set(IPSET_OPT_FAMILY, &family);
-    type = ipset_type_get(x_session, IPSET_CMD_CREATE);
-    ipset_data_reset(x_data);
+    type = ipset_type_get(session_, IPSET_CMD_CREATE);
+    ipset_data_reset(data_);
     return type;
   }
 
   Error failure(std::string_view what) {
-    const char* report = ipset_session_report_msg(x_session);
+    const char* report = ipset_session_report_msg(session_);
     std::string text = report ? report : "";
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
     if (text.empty()) text = "libipset failed without a report";
-    ipset_session_report_reset(x_session);
-    ipset_data_reset(x_data);
+    ipset_session_report_reset(session_);
+    ipset_data_reset(data_);
     return Error{code_of(text), std::move(text)}.in(what);
   }
 
   Status command(enum ipset_cmd number, std::uint32_t line, std::string_view what, const std::string& of) {
-    if (::ipset_cmd(x_session, number, line) < 0) return failure(std::string{what} + of);
-    ipset_data_reset(x_data);
+    if (::ipset_cmd(session_, number, line) < 0) return failure(std::string{what} + of);
+    ipset_data_reset(data_);
     return {};
   }
 
@@ -174,10 +174,10 @@ struct IpsetSets::Session {
           break;
       }
       // The line, never 0, is what makes it buffered; the report names the failing one.
-      if (::ipset_cmd(x_session, number, ++line) < 0) return failure_in_batch();
+      if (::ipset_cmd(session_, number, ++line) < 0) return failure_in_batch();
     }
-    if (ipset_commit(x_session) < 0) return failure_in_batch();
-    ipset_data_reset(x_data);
+    if (ipset_commit(session_) < 0) return failure_in_batch();
+    ipset_data_reset(data_);
     return {};
   }
 
@@ -186,34 +186,34 @@ struct IpsetSets::Session {
   Error failure_in_batch() {
     Error error = failure("");
     error.text.erase(0, std::min<std::size_t>(error.text.size(), 2));
-    ipset_commit(x_session);
-    ipset_session_report_reset(x_session);
+    ipset_commit(session_);
+    ipset_session_report_reset(session_);
     return error;
   }
 
-  ipset_session* x_session = nullptr;
-  ipset_data* x_data = nullptr;
-  const ipset_type* x_types[kTypeCount][2] = {};
+  ipset_session* session_ = nullptr;
+  ipset_data* data_ = nullptr;
+  const ipset_type* types_[kTypeCount][2] = {};
 };
 
-IpsetSets::IpsetSets() : x_session{std::make_unique<Session>()} {}
+IpsetSets::IpsetSets() : session_{std::make_unique<Session>()} {}
 IpsetSets::~IpsetSets() = default;
 
-Result<std::vector<SetHeader>> IpsetSets::list() { return dump_set_headers(x_session->reader); }
+Result<std::vector<SetHeader>> IpsetSets::list() { return dump_set_headers(session_->reader); }
 
-Result<std::vector<SetMember>> IpsetSets::members(const SetSpec& spec) { return dump_set_members(x_session->reader, spec); }
+Result<std::vector<SetMember>> IpsetSets::members(const SetSpec& spec) { return dump_set_members(session_->reader, spec); }
 
-Status IpsetSets::create(const SetSpec& spec) { return x_session->create(spec); }
+Status IpsetSets::create(const SetSpec& spec) { return session_->create(spec); }
 
 std::vector<Status> IpsetSets::apply(const std::vector<Change>& changes) {
   std::vector<Status> outcome;
   outcome.reserve(changes.size());
-  for (const Change& change : changes) outcome.push_back(x_session->change(change));
+  for (const Change& change : changes) outcome.push_back(session_->change(change));
   return outcome;
 }
 
-Status IpsetSets::swap(const std::string& a, const std::string& b) { return x_session->swap(a, b); }
+Status IpsetSets::swap(const std::string& a, const std::string& b) { return session_->swap(a, b); }
 
-Status IpsetSets::destroy(const std::string& name) { return x_session->destroy(name); }
+Status IpsetSets::destroy(const std::string& name) { return session_->destroy(name); }
 
 }  // namespace margay::kernel

@@ -30,7 +30,7 @@ class IpsetSets final : public Sets {
 
  private:
   struct Session;
-  std::unique_ptr<Session> x_session;
+  std::unique_ptr<Session> session_;
 };
 
 }  // namespace margay::kernel

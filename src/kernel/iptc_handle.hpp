@@ -86,45 +86,45 @@ class Handle {
     if (!handle) return table_error(errno, "read");
     return Handle{handle};
   }
-  Handle(Handle&& other) noexcept : x_handle{std::exchange(other.x_handle, nullptr)} {}
+  Handle(Handle&& other) noexcept : handle_{std::exchange(other.handle_, nullptr)} {}
   Handle& operator=(Handle&&) = delete;
   ~Handle() {
-    if (x_handle) F::free(x_handle);
+    if (handle_) F::free(handle_);
   }
 
   [[nodiscard]] std::vector<std::string> chains() {
     std::vector<std::string> names;
-    for (const char* chain = F::first_chain(x_handle); chain; chain = F::next_chain(x_handle)) names.emplace_back(chain);
+    for (const char* chain = F::first_chain(handle_); chain; chain = F::next_chain(handle_)) names.emplace_back(chain);
     return names;
   }
   // f(const Entry*, target name). The chain must not be changed meanwhile.
   template <class Visit>
   void for_each_rule(const std::string& chain, Visit&& f) {
-    for (const auto* e = F::first_rule(chain.c_str(), x_handle); e; e = F::next_rule(e, x_handle)) {
-      const char* target = F::get_target(e, x_handle);
+    for (const auto* e = F::first_rule(chain.c_str(), handle_); e; e = F::next_rule(e, handle_)) {
+      const char* target = F::get_target(e, handle_);
       f(e, std::string_view{target ? target : ""});
     }
   }
-  [[nodiscard]] bool is_chain(const std::string& name) { return F::is_chain(name.c_str(), x_handle) != 0; }
-  [[nodiscard]] bool is_builtin(const std::string& name) { return F::builtin(name.c_str(), x_handle) != 0; }
+  [[nodiscard]] bool is_chain(const std::string& name) { return F::is_chain(name.c_str(), handle_) != 0; }
+  [[nodiscard]] bool is_builtin(const std::string& name) { return F::builtin(name.c_str(), handle_) != 0; }
   [[nodiscard]] unsigned references(const std::string& name) {
     unsigned count = 0;
-    return F::get_references(&count, name.c_str(), x_handle) ? count : 0;
+    return F::get_references(&count, name.c_str(), handle_) ? count : 0;
   }
-  bool create(const std::string& name) { return F::create_chain(name.c_str(), x_handle) != 0; }
-  bool flush(const std::string& name) { return F::flush_entries(name.c_str(), x_handle) != 0; }
-  bool remove_chain(const std::string& name) { return F::delete_chain(name.c_str(), x_handle) != 0; }
+  bool create(const std::string& name) { return F::create_chain(name.c_str(), handle_) != 0; }
+  bool flush(const std::string& name) { return F::flush_entries(name.c_str(), handle_) != 0; }
+  bool remove_chain(const std::string& name) { return F::delete_chain(name.c_str(), handle_) != 0; }
   bool append(const std::string& chain, const std::vector<std::byte>& entry) {
-    return F::append_entry(chain.c_str(), reinterpret_cast<const typename F::Entry*>(entry.data()), x_handle) != 0;
+    return F::append_entry(chain.c_str(), reinterpret_cast<const typename F::Entry*>(entry.data()), handle_) != 0;
   }
   bool insert(const std::string& chain, const std::vector<std::byte>& entry) {  // at the top
-    return F::insert_entry(chain.c_str(), reinterpret_cast<const typename F::Entry*>(entry.data()), 0, x_handle) != 0;
+    return F::insert_entry(chain.c_str(), reinterpret_cast<const typename F::Entry*>(entry.data()), 0, handle_) != 0;
   }
   bool remove_rule(const std::string& chain, std::size_t at) {
-    return F::delete_num_entry(chain.c_str(), static_cast<unsigned>(at), x_handle) != 0;
+    return F::delete_num_entry(chain.c_str(), static_cast<unsigned>(at), handle_) != 0;
   }
   // 0 or the errno; without a change nothing is written. The handle is of no use after it.
-  [[nodiscard]] int commit() { return F::commit(x_handle) ? 0 : errno; }
+  [[nodiscard]] int commit() { return F::commit(handle_) ? 0 : errno; }
   [[nodiscard]] Error error(std::string_view doing) const { return table_error(errno, doing); }
 
   // "a, b, c": chains that lead to one another in a circle. For error messages, after the kernel said ELOOP.
@@ -171,8 +171,8 @@ class Handle {
   }
 
  private:
-  explicit Handle(xtc_handle* handle) : x_handle{handle} {}
-  xtc_handle* x_handle;
+  explicit Handle(xtc_handle* handle) : handle_{handle} {}
+  xtc_handle* handle_;
 };
 
 }  // namespace margay::kernel

@@ -155,32 +155,32 @@ Status check(Family family, Table table, const TableChange& change) {
 template <class F>
 class Writer {
  public:
-  Writer(Handle<F>& table, KernelSetIndex& sets) : x_table{table}, x_sets{sets} {}
+  Writer(Handle<F>& table, KernelSetIndex& sets) : table_{table}, sets_{sets} {}
 
   // Leaves the leading rules that are right already where they are, with their counters.
   Status write(const Chain& chain) {
     std::size_t kept = 0, present = 0;
     bool same = true;
     Status failed;
-    x_table.for_each_rule(chain.name, [&](const auto* entry, std::string_view target) {
+    table_.for_each_rule(chain.name, [&](const auto* entry, std::string_view target) {
       ++present;
       same = same && failed && kept < chain.rules.size();
       if (!same) return;
       failed = encode(chain.name, kept, chain.rules[kept]);
-      if (failed && xt::same_entry(F::kFamily, entry, target, x_bytes)) ++kept;
+      if (failed && xt::same_entry(F::kFamily, entry, target, bytes_)) ++kept;
       else same = false;
     });
     if (!failed) return failed;
     if (kept == present && kept == chain.rules.size()) return {};
     if (kept == 0) {
-      if (present != 0 && !x_table.flush(chain.name)) return x_table.error("flush chain " + chain.name);
+      if (present != 0 && !table_.flush(chain.name)) return table_.error("flush chain " + chain.name);
     } else {
       while (present > kept)
-        if (!x_table.remove_rule(chain.name, --present)) return x_table.error("chain " + chain.name);
+        if (!table_.remove_rule(chain.name, --present)) return table_.error("chain " + chain.name);
     }
     for (std::size_t i = kept; i < chain.rules.size(); ++i) {
       if (auto ok = encode(chain.name, i, chain.rules[i]); !ok) return ok;
-      if (!x_table.append(chain.name, x_bytes)) return x_table.error(where(chain, i));
+      if (!table_.append(chain.name, bytes_)) return table_.error(where(chain, i));
     }
     return {};
   }
@@ -188,8 +188,8 @@ class Writer {
   // Takes our rules out of every chain that is not ours and puts the wanted ones in. Chains that are right are not touched.
   Status fix_hooks(const std::vector<Hooks>& hooks) {
     for (const auto& wanted : hooks)
-      if (!x_table.is_builtin(wanted.chain)) return Error{ErrorCode::Invalid, "no kernel chain " + wanted.chain};
-    for (const auto& chain : x_table.chains()) {
+      if (!table_.is_builtin(wanted.chain)) return Error{ErrorCode::Invalid, "no kernel chain " + wanted.chain};
+    for (const auto& chain : table_.chains()) {
       if (is_our_chain(chain)) continue;
       const auto wanted = std::find_if(hooks.begin(), hooks.end(), [&](const Hooks& h) { return h.chain == chain; });
       const bool none = wanted == hooks.end();
@@ -205,23 +205,23 @@ class Writer {
 
   // The chains are flushed already. Foreign rules that still lead to one go with it.
   Status remove(const std::vector<std::string>& chains) {
-    const bool referenced = std::any_of(chains.begin(), chains.end(), [&](const auto& c) { return x_table.references(c) != 0; });
+    const bool referenced = std::any_of(chains.begin(), chains.end(), [&](const auto& c) { return table_.references(c) != 0; });
     if (referenced) {
-      for (const auto& chain : x_table.chains()) {
+      for (const auto& chain : table_.chains()) {
         if (is_our_chain(chain)) continue;
         std::vector<std::size_t> doomed;
         std::size_t at = 0;
-        x_table.for_each_rule(chain, [&](const auto*, std::string_view target) {
+        table_.for_each_rule(chain, [&](const auto*, std::string_view target) {
           if (is_our_chain(target) && std::find(chains.begin(), chains.end(), target) != chains.end()) doomed.push_back(at);
           ++at;
         });
         for (; !doomed.empty(); doomed.pop_back())
-          if (!x_table.remove_rule(chain, doomed.back())) return x_table.error("chain " + chain);
+          if (!table_.remove_rule(chain, doomed.back())) return table_.error("chain " + chain);
       }
     }
     for (const auto& chain : chains) {
-      if (x_table.references(chain) != 0) return still_used(chain);
-      if (!x_table.remove_chain(chain)) return x_table.error("delete chain " + chain);
+      if (table_.references(chain) != 0) return still_used(chain);
+      if (!table_.remove_chain(chain)) return table_.error("delete chain " + chain);
     }
     return {};
   }
@@ -230,19 +230,19 @@ class Writer {
   Status encode(const std::string& chain, std::size_t at, const Rule& rule) {
     const auto place = [&] { return "chain " + chain + " rule " + std::to_string(at + 1); };
     // libiptc would take an unknown chain for a kernel module's target, and the kernel say ENOENT of nothing in particular.
-    if (const auto* to = rule.target_chain(); to && *to != x_known_chain) {
-      if (!x_table.is_chain(*to)) return Error{ErrorCode::NotFound, "chain " + *to + " does not exist"}.in(place());
-      if (x_table.is_builtin(*to)) return Error{ErrorCode::Invalid, "jump to kernel chain " + *to}.in(place());
-      x_known_chain = *to;
+    if (const auto* to = rule.target_chain(); to && *to != known_chain_) {
+      if (!table_.is_chain(*to)) return Error{ErrorCode::NotFound, "chain " + *to + " does not exist"}.in(place());
+      if (table_.is_builtin(*to)) return Error{ErrorCode::Invalid, "jump to kernel chain " + *to}.in(place());
+      known_chain_ = *to;
     }
-    if (auto ok = xt::encode(F::kFamily, rule, x_sets, x_bytes); !ok) return ok.error().in(place());
+    if (auto ok = xt::encode(F::kFamily, rule, sets_, bytes_); !ok) return ok.error().in(place());
     return {};
   }
 
   Status encode_all(const std::string& chain, const std::vector<Rule>& rules, std::vector<Bytes>& out) {
     for (std::size_t i = 0; i < rules.size(); ++i) {
       if (auto ok = encode(chain, i, rules[i]); !ok) return ok;
-      out.push_back(x_bytes);
+      out.push_back(bytes_);
     }
     return {};
   }
@@ -250,7 +250,7 @@ class Writer {
   Status fix_chain(const std::string& chain, const std::vector<Bytes>& first, const std::vector<Bytes>& last, bool append) {
     std::vector<std::size_t> mine;
     std::size_t all = 0;
-    x_table.for_each_rule(chain, [&](const auto* entry, std::string_view target) {
+    table_.for_each_rule(chain, [&](const auto* entry, std::string_view target) {
       if (xt::is_our_entry(F::kFamily, entry, target)) mine.push_back(all);
       ++all;
     });
@@ -259,7 +259,7 @@ class Writer {
       const std::size_t first_begin = append ? all - last.size() - first.size() : 0, last_begin = all - last.size();
       std::size_t at = 0;
       bool right = true;
-      x_table.for_each_rule(chain, [&](const auto* entry, std::string_view target) {
+      table_.for_each_rule(chain, [&](const auto* entry, std::string_view target) {
         if (at >= last_begin) right = right && xt::same_entry(F::kFamily, entry, target, last[at - last_begin]);
         else if (at >= first_begin && at < first_begin + first.size())
           right = right && xt::same_entry(F::kFamily, entry, target, first[at - first_begin]);
@@ -268,32 +268,32 @@ class Writer {
       if (right) return {};
     }
     for (; !mine.empty(); mine.pop_back())
-      if (!x_table.remove_rule(chain, mine.back())) return x_table.error("chain " + chain);
+      if (!table_.remove_rule(chain, mine.back())) return table_.error("chain " + chain);
     if (append) {
       for (const auto& entry : first)
-        if (!x_table.append(chain, entry)) return x_table.error("chain " + chain);
+        if (!table_.append(chain, entry)) return table_.error("chain " + chain);
     } else {
       for (auto entry = first.rbegin(); entry != first.rend(); ++entry)
-        if (!x_table.insert(chain, *entry)) return x_table.error("chain " + chain);
+        if (!table_.insert(chain, *entry)) return table_.error("chain " + chain);
     }
     for (const auto& entry : last)
-      if (!x_table.append(chain, entry)) return x_table.error("chain " + chain);
+      if (!table_.append(chain, entry)) return table_.error("chain " + chain);
     return {};
   }
 
   Error still_used(const std::string& chain) {
-    for (const auto& other : x_table.chains()) {
+    for (const auto& other : table_.chains()) {
       bool found = false;
-      x_table.for_each_rule(other, [&](const auto*, std::string_view target) { found = found || target == chain; });
+      table_.for_each_rule(other, [&](const auto*, std::string_view target) { found = found || target == chain; });
       if (found) return {ErrorCode::Invalid, "cannot delete chain " + chain + ": chain " + other + " leads to it"};
     }
     return {ErrorCode::Invalid, "cannot delete chain " + chain + ": still referenced"};
   }
 
-  Handle<F>& x_table;
-  KernelSetIndex& x_sets;
-  Bytes x_bytes;
-  std::string x_known_chain;  // the last jump target looked up
+  Handle<F>& table_;
+  KernelSetIndex& sets_;
+  Bytes bytes_;
+  std::string known_chain_;  // the last jump target looked up
 };
 
 // A refused commit is anonymous. What can be found out: an extension this kernel does not have, a jump loop.
@@ -384,12 +384,12 @@ Status cleanup_locked(int fd, int set_fd, Table table) {
 }  // namespace
 
 IptcTables::~IptcTables() {
-  for (int fd : x_sockets)
+  for (int fd : sockets_)
     if (fd >= 0) ::close(fd);
 }
 
 Result<int> IptcTables::socket_of(Family family) {
-  int& fd = x_sockets[index(family)];
+  int& fd = sockets_[index(family)];
   if (fd < 0) fd = ::socket(family == Family::V4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
   if (fd >= 0) return fd;
   if (errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT) return Error{ErrorCode::Unavailable, "this host has no such IP family"};
@@ -421,7 +421,7 @@ Result<TableInfo> IptcTables::apply(Family family, Table table, const TableChang
   if (!fd) return fail(fd.error());
   auto set_fd = socket_of(Family::V4);
   if (!set_fd) return fail(set_fd.error());
-  auto lock = XtablesLock::take(x_lock_timeout);
+  auto lock = XtablesLock::take(lock_timeout_);
   if (!lock) return fail(lock.error());
   // Twice refused: then it is the rule, not a race that another writer won for the moment.
   for (int attempt = 0;; ++attempt) {
@@ -439,7 +439,7 @@ Status IptcTables::cleanup(Family family, Table table) {
   if (!fd) return fail(fd.error());
   auto set_fd = socket_of(Family::V4);
   if (!set_fd) return fail(set_fd.error());
-  auto lock = XtablesLock::take(x_lock_timeout);
+  auto lock = XtablesLock::take(lock_timeout_);
   if (!lock) return fail(lock.error());
   Status done;
   for (int attempt = 0; attempt < 10; ++attempt) {

@@ -13,7 +13,7 @@ namespace margay::kernel {
 
 class IptcTables final : public Tables {
  public:
-  explicit IptcTables(std::chrono::milliseconds lock_timeout = std::chrono::seconds{10}) : x_lock_timeout{lock_timeout} {}
+  explicit IptcTables(std::chrono::milliseconds lock_timeout = std::chrono::seconds{10}) : lock_timeout_{lock_timeout} {}
   IptcTables(const IptcTables&) = delete;
   IptcTables& operator=(const IptcTables&) = delete;
   ~IptcTables() override;
@@ -26,8 +26,8 @@ class IptcTables final : public Tables {
 
  private:
   Result<int> socket_of(Family family);
-  std::chrono::milliseconds x_lock_timeout;
-  std::array<int, 2> x_sockets{-1, -1};  // raw, for GET_INFO and set look-ups; opened at first use
+  std::chrono::milliseconds lock_timeout_;
+  std::array<int, 2> sockets_{-1, -1};  // raw, for GET_INFO and set look-ups; opened at first use
 };
 
 }  // namespace margay::kernel

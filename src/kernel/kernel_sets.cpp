@@ -13,17 +13,17 @@
 namespace margay::kernel {
 
 Result<unsigned> KernelSetIndex::version() {
-  if (x_version != 0) return x_version;
+  if (version_ != 0) return version_;
   ip_set_req_version request{IP_SET_OP_VERSION, 0};
   socklen_t size = sizeof request;
-  if (::getsockopt(x_fd, SOL_IP, SO_IP_SET, &request, &size) != 0)
+  if (::getsockopt(fd_, SOL_IP, SO_IP_SET, &request, &size) != 0)
     return Error{errno == ENOPROTOOPT ? ErrorCode::Unavailable : ErrorCode::Io, std::string{"ipset: "} + std::strerror(errno)};
-  return x_version = request.version;
+  return version_ = request.version;
 }
 
 Result<std::uint16_t> KernelSetIndex::index(Family family, std::string_view name) {
   const std::string key{name};
-  if (const auto known = x_by_name.find(key); known != x_by_name.end()) return known->second;
+  if (const auto known = by_name_.find(key); known != by_name_.end()) return known->second;
   auto protocol = version();
   if (!protocol) return protocol.error();
   ip_set_req_get_set_family request{};
@@ -31,18 +31,18 @@ Result<std::uint16_t> KernelSetIndex::index(Family family, std::string_view name
   request.version = *protocol;
   std::strncpy(request.set.name, key.c_str(), sizeof request.set.name - 1);
   socklen_t size = sizeof request;
-  if (::getsockopt(x_fd, SOL_IP, SO_IP_SET, &request, &size) != 0)
+  if (::getsockopt(fd_, SOL_IP, SO_IP_SET, &request, &size) != 0)
     return Error{ErrorCode::Io, "set " + key + ": " + std::strerror(errno)};
   if (request.set.index == IPSET_INVALID_ID) return Error{ErrorCode::NotFound, "set " + key + " does not exist"};
   if (request.family != (family == Family::V4 ? unsigned{NFPROTO_IPV4} : unsigned{NFPROTO_IPV6}))
     return Error{ErrorCode::Invalid, "set " + key + " is of the other family"};
-  x_by_index.emplace(request.set.index, key);
-  x_by_name.emplace(key, request.set.index);
+  by_index_.emplace(request.set.index, key);
+  by_name_.emplace(key, request.set.index);
   return std::uint16_t{request.set.index};
 }
 
 std::optional<std::string> KernelSetIndex::name(std::uint16_t index) {
-  if (const auto known = x_by_index.find(index); known != x_by_index.end()) return known->second;
+  if (const auto known = by_index_.find(index); known != by_index_.end()) return known->second;
   auto protocol = version();
   if (!protocol) return std::nullopt;
   ip_set_req_get_set request{};
@@ -50,11 +50,11 @@ std::optional<std::string> KernelSetIndex::name(std::uint16_t index) {
   request.version = *protocol;
   request.set.index = index;
   socklen_t size = sizeof request;
-  if (::getsockopt(x_fd, SOL_IP, SO_IP_SET, &request, &size) != 0) return std::nullopt;
+  if (::getsockopt(fd_, SOL_IP, SO_IP_SET, &request, &size) != 0) return std::nullopt;
   std::string name{request.set.name, strnlen(request.set.name, sizeof request.set.name)};
   if (name.empty()) return std::nullopt;
-  x_by_index.emplace(index, name);
-  x_by_name.emplace(name, index);
+  by_index_.emplace(index, name);
+  by_name_.emplace(name, index);
   return name;
 }
 

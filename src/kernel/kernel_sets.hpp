@@ -13,16 +13,16 @@ namespace margay::kernel {
 class KernelSetIndex final : public xt::SetIndex {
  public:
   // `fd`: an AF_INET raw socket in the right network namespace; not owned.
-  explicit KernelSetIndex(int fd) : x_fd{fd} {}
+  explicit KernelSetIndex(int fd) : fd_{fd} {}
   Result<std::uint16_t> index(Family family, std::string_view name) override;
   std::optional<std::string> name(std::uint16_t index) override;
 
  private:
   Result<unsigned> version();
-  int x_fd;
-  unsigned x_version = 0;
-  std::unordered_map<std::string, std::uint16_t> x_by_name;
-  std::unordered_map<std::uint16_t, std::string> x_by_index;
+  int fd_;
+  unsigned version_ = 0;
+  std::unordered_map<std::string, std::uint16_t> by_name_;
+  std::unordered_map<std::uint16_t, std::string> by_index_;
 };
 
 }  // namespace margay::kernel

@@ -35,11 +35,11 @@ bool is_gone(int error) noexcept { return error == ESRCH || error == ENOENT || e
 
 }  // namespace
 
-NetlinkLinks::NetlinkLinks() : x_socket{NETLINK_ROUTE} {}
+NetlinkLinks::NetlinkLinks() : socket_{NETLINK_ROUTE} {}
 
 Result<std::vector<Link>> NetlinkLinks::links() {
   return dump<Link>(
-      x_socket, "read links",
+      socket_, "read links",
       [](nlmsghdr& message) {
         dump_request<ifinfomsg>(message, RTM_GETLINK);
         mnl_attr_put_u32(&message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
@@ -49,15 +49,15 @@ Result<std::vector<Link>> NetlinkLinks::links() {
 
 Result<std::vector<LinkAddress>> NetlinkLinks::addresses() {
   return dump<LinkAddress>(
-      x_socket, "read addresses", [](nlmsghdr& message) { dump_request<ifaddrmsg>(message, RTM_GETADDR); },
+      socket_, "read addresses", [](nlmsghdr& message) { dump_request<ifaddrmsg>(message, RTM_GETADDR); },
       [](const nlmsghdr& message) { return message.nlmsg_type == RTM_NEWADDR ? parse_address(message) : std::nullopt; });
 }
 
-NetlinkRoutes::NetlinkRoutes() : x_socket{NETLINK_ROUTE} {}
+NetlinkRoutes::NetlinkRoutes() : socket_{NETLINK_ROUTE} {}
 
 Result<std::vector<Route>> NetlinkRoutes::routes(Family family) {
   auto found = dump<Route>(
-      x_socket, "read routes",
+      socket_, "read routes",
       [family](nlmsghdr& message) {
         auto& rtm = dump_request<rtmsg>(message, RTM_GETROUTE);
         rtm.rtm_family = static_cast<unsigned char>(address_family(family));
@@ -75,7 +75,7 @@ Result<std::vector<Route>> NetlinkRoutes::routes(Family family) {
 }
 
 std::vector<Status> NetlinkRoutes::apply(const std::vector<Route>& remove, const std::vector<Route>& add) {
-  const auto outcome = x_socket.request(remove.size() + add.size(), [&](std::size_t i, nlmsghdr& message) {
+  const auto outcome = socket_.request(remove.size() + add.size(), [&](std::size_t i, nlmsghdr& message) {
     if (i < remove.size()) encode_remove_route(message, remove[i]);
     else encode_add_route(message, add[i - remove.size()]);
   });
@@ -96,7 +96,7 @@ std::vector<Status> NetlinkRoutes::apply(const std::vector<Route>& remove, const
 
 Result<std::vector<Neighbour>> NetlinkRoutes::neighbours(int link) {
   return dump<Neighbour>(
-      x_socket, "read neighbours",
+      socket_, "read neighbours",
       [link](nlmsghdr& message) {
         dump_request<ndmsg>(message, RTM_GETNEIGH);
         mnl_attr_put_u32(&message, NDA_IFINDEX, static_cast<std::uint32_t>(link));
@@ -109,15 +109,14 @@ Result<std::vector<Neighbour>> NetlinkRoutes::neighbours(int link) {
 }
 
 Status NetlinkRoutes::set_neighbour(const Neighbour& neighbour) {
-  const int error =
-      x_socket.request(1, [&](std::size_t, nlmsghdr& message) { encode_set_neighbour(message, neighbour); }).front();
+  const int error = socket_.request(1, [&](std::size_t, nlmsghdr& message) { encode_set_neighbour(message, neighbour); }).front();
   if (error) return netlink_error(error, "set neighbour " + neighbour.address.to_string());
   return {};
 }
 
 Status NetlinkRoutes::remove_neighbour(const Neighbour& neighbour) {
   const int error =
-      x_socket.request(1, [&](std::size_t, nlmsghdr& message) { encode_remove_neighbour(message, neighbour); }).front();
+      socket_.request(1, [&](std::size_t, nlmsghdr& message) { encode_remove_neighbour(message, neighbour); }).front();
   if (error && !is_gone(error)) return netlink_error(error, "remove neighbour " + neighbour.address.to_string());
   return {};
 }

@@ -17,7 +17,7 @@ class NetlinkLinks final : public Links {
   Result<std::vector<LinkAddress>> addresses() override;
 
  private:
-  NetlinkSocket x_socket;
+  NetlinkSocket socket_;
 };
 
 class NetlinkRoutes final : public Routes {
@@ -30,7 +30,7 @@ class NetlinkRoutes final : public Routes {
   Status remove_neighbour(const Neighbour& neighbour) override;
 
  private:
-  NetlinkSocket x_socket;
+  NetlinkSocket socket_;
 };
 
 class NetlinkConntrack final : public Conntrack {
@@ -39,7 +39,7 @@ class NetlinkConntrack final : public Conntrack {
   Status remove_flows(const std::vector<Addr>& addresses) override;
 
  private:
-  NetlinkSocket x_socket;
+  NetlinkSocket socket_;
 };
 
 }  // namespace margay::kernel

@@ -49,7 +49,7 @@ std::vector<char> contents(const nlattr* attr) {
 
 }  // namespace
 
-NetlinkConntrack::NetlinkConntrack() : x_socket{NETLINK_NETFILTER} {}
+NetlinkConntrack::NetlinkConntrack() : socket_{NETLINK_NETFILTER} {}
 
 Status NetlinkConntrack::remove_flows(const std::vector<Addr>& addresses) {
   for (const Family family : kFamilies) {
@@ -59,7 +59,7 @@ Status NetlinkConntrack::remove_flows(const std::vector<Addr>& addresses) {
     if (wanted.empty()) continue;
 
     std::vector<Entry> entries;
-    auto status = x_socket.dump(
+    auto status = socket_.dump(
         "read conntrack", [family](nlmsghdr& message) { put_header(message, IPCTNL_MSG_CT_GET, NLM_F_DUMP, family); },
         [&] { entries.clear(); },
         [&](const nlmsghdr& message) {
@@ -86,7 +86,7 @@ Status NetlinkConntrack::remove_flows(const std::vector<Addr>& addresses) {
         return Error{ErrorCode::Unsupported, "read conntrack: this kernel has no ctnetlink"};
       return status;
     }
-    const auto outcome = x_socket.request(entries.size(), [&](std::size_t i, nlmsghdr& message) {
+    const auto outcome = socket_.request(entries.size(), [&](std::size_t i, nlmsghdr& message) {
       put_header(message, IPCTNL_MSG_CT_DELETE, 0, family);
       mnl_attr_put(&message, CTA_TUPLE_ORIG | NLA_F_NESTED, entries[i].tuple.size(), entries[i].tuple.data());
       if (!entries[i].zone.empty()) mnl_attr_put(&message, CTA_ZONE, entries[i].zone.size(), entries[i].zone.data());

@@ -49,16 +49,16 @@ Result<std::unique_ptr<NetlinkMonitor>> NetlinkMonitor::open(std::size_t receive
   return monitor;
 }
 
-NetlinkMonitor::NetlinkMonitor(mnl_socket* socket) : x_socket{socket}, x_buffer(64 * 1024) {}
+NetlinkMonitor::NetlinkMonitor(mnl_socket* socket) : socket_{socket}, buffer_(64 * 1024) {}
 
-NetlinkMonitor::~NetlinkMonitor() { mnl_socket_close(x_socket); }
+NetlinkMonitor::~NetlinkMonitor() { mnl_socket_close(socket_); }
 
-int NetlinkMonitor::fd() const noexcept { return mnl_socket_get_fd(x_socket); }
+int NetlinkMonitor::fd() const noexcept { return mnl_socket_get_fd(socket_); }
 
 Result<std::vector<KernelEvent>> NetlinkMonitor::read_events() {
   std::vector<KernelEvent> events;
   for (int datagrams = 0; datagrams < kDatagramsPerCall;) {
-    const ssize_t n = ::recv(fd(), x_buffer.data(), x_buffer.size(), MSG_DONTWAIT | MSG_TRUNC);
+    const ssize_t n = ::recv(fd(), buffer_.data(), buffer_.size(), MSG_DONTWAIT | MSG_TRUNC);
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) break;
@@ -69,12 +69,12 @@ Result<std::vector<KernelEvent>> NetlinkMonitor::read_events() {
       continue;
     }
     ++datagrams;
-    if (static_cast<std::size_t>(n) > x_buffer.size()) {  // a datagram cut short is a loss as well
+    if (static_cast<std::size_t>(n) > buffer_.size()) {  // a datagram cut short is a loss as well
       events.emplace_back(Lost{});
       continue;
     }
     int left = static_cast<int>(n);
-    for (auto* h = reinterpret_cast<const nlmsghdr*>(x_buffer.data()); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
+    for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer_.data()); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
       append_event(*h, events);
   }
   return events;

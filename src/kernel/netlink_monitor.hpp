@@ -25,8 +25,8 @@ class NetlinkMonitor final : public Monitor {
 
  private:
   explicit NetlinkMonitor(mnl_socket* socket);
-  mnl_socket* x_socket;
-  std::vector<char> x_buffer;
+  mnl_socket* socket_;
+  std::vector<char> buffer_;
 };
 
 }  // namespace margay::kernel

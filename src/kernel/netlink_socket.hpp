@@ -25,7 +25,7 @@ class NetlinkSocket {
   static constexpr std::size_t kBatchBytes = 32 * 1024;  // more gains nothing, and 128 KB of acknowledgements overflow a socket
   static constexpr std::size_t kMaxRequest = 1024;       // bytes one request may take
 
-  explicit NetlinkSocket(int protocol) : x_protocol{protocol} {}
+  explicit NetlinkSocket(int protocol) : protocol_{protocol} {}
   ~NetlinkSocket() { close(); }
   NetlinkSocket(const NetlinkSocket&) = delete;
   NetlinkSocket& operator=(const NetlinkSocket&) = delete;
@@ -53,10 +53,10 @@ class NetlinkSocket {
   int dump_once(const std::function<void(nlmsghdr&)>& encode, const std::function<void(const nlmsghdr&)>& on_message,
                 DumpEnd& end);
 
-  int x_protocol;
-  mnl_socket* x_socket = nullptr;
-  std::uint32_t x_seq = 0;
-  std::vector<char> x_send, x_receive;
+  int protocol_;
+  mnl_socket* socket_ = nullptr;
+  std::uint32_t seq_ = 0;
+  std::vector<char> send_, receive_;
 };
 
 }  // namespace margay::kernel

@@ -13,16 +13,16 @@ namespace {
 
 class File {
  public:
-  File(const std::string& path, int flags) noexcept : x_fd{::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW)} {}
+  File(const std::string& path, int flags) noexcept : fd_{::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW)} {}
   ~File() {
-    if (x_fd >= 0) ::close(x_fd);
+    if (fd_ >= 0) ::close(fd_);
   }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
-  [[nodiscard]] int fd() const noexcept { return x_fd; }
+  [[nodiscard]] int fd() const noexcept { return fd_; }
 
  private:
-  int x_fd;
+  int fd_;
 };
 
 Error sysctl_error(int error, std::string_view verb, std::string_view path) {
@@ -64,7 +64,7 @@ std::string canonical(std::string_view value) {
 
 Result<std::string> ProcfsSysctls::read(std::string_view path) {
   if (!is_safe(path)) return Error{ErrorCode::Invalid, "not a path below /proc/sys: " + std::string{path}};
-  const File file{x_root + "/" + std::string{path}, O_RDONLY};
+  const File file{root_ + "/" + std::string{path}, O_RDONLY};
   if (file.fd() < 0) return sysctl_error(errno, "read", path);
   std::string text;
   char buffer[512];
@@ -84,7 +84,7 @@ Status ProcfsSysctls::write(std::string_view path, std::string_view value) {
   // Some settings can be written only (route/flush): then there is nothing to compare with.
   if (!now && now.error().code != ErrorCode::Permission) return std::move(now).error();
   if (now && canonical(*now) == canonical(value)) return {};
-  const File file{x_root + "/" + std::string{path}, O_WRONLY};
+  const File file{root_ + "/" + std::string{path}, O_WRONLY};
   if (file.fd() < 0) return sysctl_error(errno, "write", path);
   // One write: the kernel parses each one by itself.
   const std::string text = std::string{value} + "\n";

@@ -9,7 +9,7 @@ namespace margay::kernel {
 
 class ProcfsSysctls final : public Sysctls {
  public:
-  explicit ProcfsSysctls(std::string root = "/proc/sys") : x_root{std::move(root)} {}
+  explicit ProcfsSysctls(std::string root = "/proc/sys") : root_{std::move(root)} {}
 
   // Invalid: the path would leave the root or names no file, or the kernel refuses the value. NotFound: no such setting (an
   // interface that has gone, a kernel without IPv6). Values compare as the kernel prints them, runs of blanks being one.
@@ -17,7 +17,7 @@ class ProcfsSysctls final : public Sysctls {
   Result<std::string> read(std::string_view path) override;
 
  private:
-  std::string x_root;
+  std::string root_;
 };
 
 }  // namespace margay::kernel

@@ -226,10 +226,10 @@ void put_target(std::string& text, Family family, const Target& target) {
 class Mixer {
  public:
   void word(std::uint64_t value) {
-    std::uint64_t z = (x_state ^ value) + 0x9e3779b97f4a7c15ULL;
+    std::uint64_t z = (state_ ^ value) + 0x9e3779b97f4a7c15ULL;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-    x_state = z ^ z >> 31;
+    state_ = z ^ z >> 31;
   }
   void text(std::string_view value) {
     word(value.size());
@@ -242,14 +242,14 @@ class Mixer {
   void range(const std::optional<PortsMatch::Range>& value) {
     word(value ? 1ULL << 32 | std::uint64_t{value->min} << 16 | value->max : 0);
   }
-  void opaque() { x_opaque = true; }
+  void opaque() { opaque_ = true; }
   // The top bit tells a rule set that no rule set of ours can equal.
-  [[nodiscard]] Digest result() const { return (x_state & ~kOpaque) | (x_opaque ? kOpaque : 0); }
+  [[nodiscard]] Digest result() const { return (state_ & ~kOpaque) | (opaque_ ? kOpaque : 0); }
 
  private:
   static constexpr std::uint64_t kOpaque = 1ULL << 63;
-  std::uint64_t x_state = 0x6d61726761790001ULL;
-  bool x_opaque = false;
+  std::uint64_t state_ = 0x6d61726761790001ULL;
+  bool opaque_ = false;
 };
 
 void mix(Mixer& h, const std::optional<Interface>& value) {

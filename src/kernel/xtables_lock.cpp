@@ -34,7 +34,7 @@ Result<XtablesLock> XtablesLock::take(std::chrono::milliseconds timeout) {
 }
 
 XtablesLock::~XtablesLock() {
-  if (x_fd >= 0) ::close(x_fd);
+  if (fd_ >= 0) ::close(fd_);
 }
 
 }  // namespace margay::kernel

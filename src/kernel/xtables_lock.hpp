@@ -15,13 +15,13 @@ class XtablesLock {
   // Busy: somebody held it for all of `timeout`.
   [[nodiscard]] static Result<XtablesLock> take(std::chrono::milliseconds timeout);
 
-  XtablesLock(XtablesLock&& other) noexcept : x_fd{other.x_fd} { other.x_fd = -1; }
+  XtablesLock(XtablesLock&& other) noexcept : fd_{other.fd_} { other.fd_ = -1; }
   XtablesLock& operator=(XtablesLock&&) = delete;
   ~XtablesLock();
 
  private:
-  explicit XtablesLock(int fd) : x_fd{fd} {}
-  int x_fd;
+  explicit XtablesLock(int fd) : fd_{fd} {}
+  int fd_;
 };
 
 }  // namespace margay::kernel
