@@ -238,8 +238,8 @@ class Host(Place):
 
     def environment(self):
         keep = {k: v for k, v in os.environ.items() if not k.upper().startswith(("FELIX_", "MARGAY_"))}
-        return {**keep, "MARGAY_LOG_LEVEL": os.environ.get("MARGAY_LOG_LEVEL", "info"),
-                "XTABLES_LOCKFILE": str(self.base / "xtables.lock")}
+        level = {"MARGAY_LOG_LEVEL": os.environ["MARGAY_LOG_LEVEL"]} if "MARGAY_LOG_LEVEL" in os.environ else {}
+        return {**keep, **level, "XTABLES_LOCKFILE": str(self.base / "xtables.lock")}
 
     def start_felix(self, *args, config="", wait=True):
         assert not self.felix

@@ -275,6 +275,10 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     const auto end = clock_.now();
     if (!outcome.applied) return ask_turn();
     observations_.applied_in(end - start);
+    log::debug(kDomain, "applied",
+               {{"messages", batch_},
+                {"microseconds", std::chrono::duration_cast<std::chrono::microseconds>(end - start).count()},
+                {"ok", outcome.ok}});
     for (const dataplane::Failure& failure : outcome.failures)
       log::warning(kDomain, "not applied, trying again", {{"what", failure.what}, {"reason", failure.error.text}});
     if (outcome.ok && pending_since_) {
