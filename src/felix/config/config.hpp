@@ -25,21 +25,13 @@ namespace margay::config {
 
 using Milliseconds = std::chrono::milliseconds;
 
-// One entry of InterfaceExclude: a name, or a regular expression between slashes.
-struct InterfacePattern {
-  std::string text;
-  bool expression = false;
-  friend bool operator==(const InterfacePattern&, const InterfacePattern&) = default;
-};
-
 struct Config {
   rules::Config rules;
 
   // Dataplane. A zero interval means never.
-  Milliseconds iptables_refresh{180'000}, iptables_post_write_check{5'000}, iptables_lock_probe{50};
+  Milliseconds iptables_refresh{180'000};
   Milliseconds ipsets_refresh{90'000}, route_refresh{90'000}, interface_refresh{90'000};
-  Milliseconds netlink_timeout{10'000}, watchdog_timeout{90'000};
-  std::vector<InterfacePattern> interface_exclude{{"kube-ipvs0", false}};
+  Milliseconds watchdog_timeout{90'000};
   bool ip_forwarding = true;
   bool route_sync_disabled = false;
   bool remove_external_routes = true;

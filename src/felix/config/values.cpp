@@ -57,8 +57,17 @@ Complaint parse_number(std::string_view text, std::int64_t low, std::int64_t hig
 
 namespace {
 
-// Sum of number-and-unit pairs; a bare number counts in `bare` milliseconds.
-Complaint parse_duration(std::string_view text, double bare, Milliseconds& out) {
+bool is_interface_name(std::string_view name) {
+  return !name.empty() && name.size() <= 15 && name != "." && name != ".." && std::none_of(name.begin(), name.end(), [](char c) {
+    return c == '/' || c == ':' || c == '+' || c == '*' || std::isspace(static_cast<unsigned char>(c)) ||
+           std::iscntrl(static_cast<unsigned char>(c));
+  });
+}
+
+}  // namespace
+
+// Sum of number-and-unit pairs; a bare number counts in seconds.
+Complaint parse_seconds(std::string_view text, Milliseconds& out) {
   static constexpr std::pair<std::string_view, double> kUnits[] = {{"ns", 1e-6},     {"us", 1e-3},  {"ms", 1},
                                                                    {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}};
   constexpr double kMost = 1e12;  // some 30 years
@@ -73,7 +82,7 @@ Complaint parse_duration(std::string_view text, double bare, Milliseconds& out) 
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
     if (rest.empty()) {
       if (!first) return "must have a unit after every number";
-      total = number * bare;
+      total = number * 1'000;
       break;
     }
     const auto unit =
@@ -87,18 +96,6 @@ Complaint parse_duration(std::string_view text, double bare, Milliseconds& out) 
   out = Milliseconds{static_cast<std::int64_t>(std::llround(total))};
   return {};
 }
-
-bool is_interface_name(std::string_view name) {
-  return !name.empty() && name.size() <= 15 && name != "." && name != ".." && std::none_of(name.begin(), name.end(), [](char c) {
-    return c == '/' || c == ':' || c == '+' || c == '*' || std::isspace(static_cast<unsigned char>(c)) ||
-           std::iscntrl(static_cast<unsigned char>(c));
-  });
-}
-
-}  // namespace
-
-Complaint parse_seconds(std::string_view text, Milliseconds& out) { return parse_duration(text, 1'000, out); }
-Complaint parse_milliseconds(std::string_view text, Milliseconds& out) { return parse_duration(text, 1, out); }
 
 Complaint parse_mark_mask(std::string_view text, std::uint32_t& out) {
   std::string_view digits = text;
@@ -124,16 +121,6 @@ Complaint parse_interface_prefixes(std::string_view text, std::vector<std::strin
   }
   if (prefixes.empty() || is_none(text)) return "must name at least one prefix";
   out = std::move(prefixes);
-  return {};
-}
-
-Complaint parse_interface_patterns(std::string_view text, std::vector<InterfacePattern>& out) {
-  out.clear();
-  if (is_none(text)) return {};
-  for (std::string_view part : split_list(text)) {
-    const bool expression = part.size() >= 2 && part.front() == '/' && part.back() == '/';
-    out.push_back({std::string{expression ? part.substr(1, part.size() - 2) : part}, expression});
-  }
   return {};
 }
 

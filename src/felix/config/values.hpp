@@ -31,10 +31,8 @@ template <class N>
 }
 // Decimal seconds ("90", "0.5"), or a Go duration ("1m30s", "250ms").
 [[nodiscard]] Complaint parse_seconds(std::string_view text, Milliseconds& out);
-[[nodiscard]] Complaint parse_milliseconds(std::string_view text, Milliseconds& out);  // a bare number is milliseconds
 [[nodiscard]] Complaint parse_mark_mask(std::string_view text, std::uint32_t& out);
 [[nodiscard]] Complaint parse_interface_prefixes(std::string_view text, std::vector<std::string>& out);
-[[nodiscard]] Complaint parse_interface_patterns(std::string_view text, std::vector<InterfacePattern>& out);
 [[nodiscard]] Complaint parse_interface_filter(std::string_view text, std::string& out);  // "eth0", "eth+"
 // "[proto:][net:]port, …": policy-rendering §6.1, also with IPv6 nets in brackets.
 [[nodiscard]] Complaint parse_failsafe_ports(std::string_view text, std::vector<rules::FailsafePort>& out);

@@ -1,17 +1,10 @@
 #include "daemon/felix.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
-#include <cstring>
-#include <filesystem>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -20,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "calc/graph.hpp"
+#include "daemon/claim.hpp"
 #include "daemon/config_map.hpp"
 #include "daemon/config_watch.hpp"
 #include "daemon/exposition.hpp"
@@ -45,6 +39,8 @@ using boost::system::error_code;
 constexpr log::Domain kDomain{"felix"};
 constexpr int kExitRestart = 129;
 constexpr auto kRestartDelay = 1s;  // several edits of the configuration become one restart
+void told(std::string_view what, const Error& error) { log::error(kDomain, what, {{"reason", error.text}}); }
+
 constexpr auto kStartup = "FelixStartup", kGraph = "CalculationGraph", kLoop = "InternalDataplaneMainLoop";
 
 class Felix final : public datastore::WatchSink, public calc::MessageSink {
@@ -56,13 +52,11 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
         config_{config_watch_.resolve().config} {}
 
   int run() {
-    if (auto status = claim_directories(); !status) {
-      log::error(kDomain, "cannot start", {{"reason", status.error().text}});
-      return 1;
-    }
+    lock_ = claim_node(settings_);
+    if (!lock_) return told("cannot start", lock_.error()), 1;
     health_.add(kStartup, 0ms);
     health_.add(kGraph, 0ms);
-    health_.add(kLoop, config_.watchdog_timeout);
+    health_.add(kLoop, 0ms);  // nothing to be late with until there is a dataplane
     set_log_level();
     log::info(kDomain, "starting", {{"node", settings_.node}, {"datastore", settings_.datastore.url}});
     serve_control();
@@ -71,7 +65,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     wait_watchdog();
     close_base();
     if (auto status = watch(); !status) {
-      log::error(kDomain, "cannot start", {{"reason", status.error().text}});
+      told("cannot start", status.error());
       return status.error().code == ErrorCode::Invalid || status.error().code == ErrorCode::Unsupported ? 2 : 3;
     }
     health_.report(kStartup, true, true);
@@ -84,20 +78,6 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
 
  private:
   // ---- start
-
-  Status claim_directories() {
-    std::error_code error;
-    for (const std::string& directory : {settings_.run_dir, settings_.state_dir}) {
-      std::filesystem::create_directories(directory, error);
-      if (error) return Error{ErrorCode::Io, "create " + directory + ": " + error.message()};
-    }
-    const std::string path = settings_.run_dir + "/felix.lock";
-    lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (lock_ < 0) return Error{ErrorCode::Io, "open " + path + ": " + std::strerror(errno)};
-    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
-      return Error{ErrorCode::Busy, "another margay-felix runs for node " + settings_.node + " (it holds " + path + ")"};
-    return {};
-  }
 
   void set_log_level() {
     log::set_level(settings_.log_level ? *settings_.log_level : config_.log_severity.value_or(log::Level::Info));
@@ -177,7 +157,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
         asio::post(io_, [this] {
           watcher_.reset();
           if (auto status = watch(); !status) {
-            log::error(kDomain, "cannot watch the datastore", {{"reason", status.error().text}});
+            told("cannot watch the datastore", status.error());
             finish(1);
           }
         });
@@ -215,6 +195,8 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
   }
 
   void make_dataplane() {
+    const auto override_of = config_.health_timeouts.find(kLoop);
+    health_.add(kLoop, override_of == config_.health_timeouts.end() ? config_.watchdog_timeout : override_of->second);
     dataplane_ = std::make_unique<dataplane::Dataplane>(dataplane_config(config_), ports_.all());
     const std::string prefix = config_.status_path_prefix.empty() ? settings_.run_dir : config_.status_path_prefix;
     status_files_ = std::make_unique<StatusFiles>(prefix + "/endpoint-status");
@@ -224,9 +206,21 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
       monitor_ = std::move(*monitor);
       events_ = std::make_unique<KernelEvents>(io_, *monitor_, [this](auto events) { on_kernel_events(std::move(events)); });
     } else {
-      log::error(kDomain, "cannot hear the kernel's notices; changes of interfaces are seen at refreshes only",
-                 {{"reason", monitor.error().text}});
+      told("cannot hear the kernel's notices; changes of interfaces are seen at refreshes only", monitor.error());
     }
+    refresh_links();
+  }
+
+  // InterfaceRefreshInterval: links and routes are read again although the kernel announces what changes.
+  void refresh_links() {
+    if (config_.interface_refresh.count() == 0) return;
+    links_timer_.expires_after(config_.interface_refresh);
+    links_timer_.async_wait([this](error_code aborted) {
+      if (aborted) return;
+      dataplane_->on_events_lost();
+      ask_turn();
+      refresh_links();
+    });
   }
 
   void on_message(calc::Message message) override {
@@ -444,7 +438,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
   ConfigWatch config_watch_;
   config::Config config_;
   std::vector<std::string> told_problems_;
-  int lock_ = -1;
+  Result<Claim> lock_ = Error{ErrorCode::Unavailable, "not claimed yet"};
 
   asio::io_context io_{1};
   SteadyClock clock_;
@@ -463,7 +457,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
   Served health_server_, metrics_server_;
 
   asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
-  asio::steady_timer turn_timer_{io_}, restart_timer_{io_}, status_timer_{io_}, watchdog_timer_{io_};
+  asio::steady_timer turn_timer_{io_}, links_timer_{io_}, restart_timer_{io_}, status_timer_{io_}, watchdog_timer_{io_};
 
   SyncState state_ = SyncState::Resync;
   std::string watched_prefix_;
@@ -478,6 +472,8 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
 int run_felix(const Options& options, const settings::Settings& settings) { return Felix{options, settings}.run(); }
 
 int run_cleanup(const settings::Settings& settings) {
+  const auto claim = claim_node(settings);
+  if (!claim) return told("nothing was taken away", claim.error()), 1;
   const SteadyClock clock;
   KernelPorts ports{clock};
   const config::Config config =
