@@ -71,6 +71,14 @@ class DaemonTest(LiveTest):
                 want = [l for chain in data[key]["tables"][table]["chains"].values() for l in chain]
                 self.assertEqual(sorted(have), sorted(want), f"{table} IPv{family}")
 
+    def test_render_staged_shows_what_staged_policies_would_do(self):
+        self.apply(calico("StagedNetworkPolicy", "s", {"selector": "name == 'pod'", "types": ["Ingress"],
+                                                       "ingress": [deny(protocol="UDP", destination={"ports": [53]})]}, "default"))
+        self.assertNotIn("snp", self.host.once("render").stdout)
+        text = self.host.once("render", "--staged").stdout
+        self.assertIn("cali-pi-snp/default/s", text)
+        self.assertRegex(text, r"-A cali-pi-snp/default/s -p udp .*53 -j DROP")
+
     def test_cleanup_takes_all_that_is_ours_and_nothing_else(self):
         self.host.run("iptables-legacy", "-w", "-A", "FORWARD", "-s", "203.0.113.1", "-m", "comment", "--comment", "mine", "-j", "DROP")
         self.host.run("ipset", "create", "mine", "hash:ip")

@@ -32,7 +32,7 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
   auto* render = app.add_subcommand("render", "Write what would be programmed, touching no kernel");
   shared(*render);
   std::string format = "text";
-  render->add_flag("--staged", options.staged, "Also show what staged policies would do");
+  render->add_flag("--staged", options.staged, "As if staged policies were enforced");
   render->add_option("--format", format, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
 
   try {

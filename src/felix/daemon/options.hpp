@@ -13,7 +13,7 @@ enum class Mode { Run, Once, Cleanup, Render };
 struct Options {
   settings::Flags flags;
   Mode mode = Mode::Run;
-  bool staged = false;  // render: also what staged policies would do
+  bool staged = false;  // render: as if staged policies were enforced
   bool json = false;    // render: --format json
 };
 

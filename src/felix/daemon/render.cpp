@@ -38,6 +38,23 @@ class Snapshot final : public datastore::WatchSink {
   ConfigWatch& watch_;
 };
 
+// `--staged`: passes staged policies on as if they were enforced.
+class AsEnforced final : public calc::MessageSink {
+ public:
+  explicit AsEnforced(calc::MessageSink& next) : next_{next} {}
+  void on_message(calc::Message message) override {
+    if (auto* update = std::get_if<calc::PolicyUpdate>(&message); update && update->policy->staged) {
+      auto policy = std::make_shared<calc::ActivePolicy>(*update->policy);
+      policy->staged = false;
+      update->policy = std::move(policy);
+    }
+    next_.on_message(std::move(message));
+  }
+
+ private:
+  calc::MessageSink& next_;
+};
+
 // Reads everything, pods' interface names made with the prefix given.
 Status read_snapshot(const settings::Settings& settings, const std::string& prefix, ConfigWatch& watch,
                      std::vector<Update>& out) {
@@ -149,7 +166,9 @@ int run_render(const Options& options, const settings::Settings& settings) {
     const SteadyClock clock;
     KernelPorts ports{clock};
     dataplane::Dataplane dataplane{dataplane_config(resolved.config), ports.all()};
-    calc::Graph graph{{settings.node, options.staged}, dataplane};
+    AsEnforced staged{dataplane};
+    calc::MessageSink& sink = options.staged ? static_cast<calc::MessageSink&>(staged) : dataplane;
+    calc::Graph graph{{settings.node, options.staged}, sink};
     graph.on_state(SyncState::Resync);
     graph.on_updates(updates);
     graph.on_state(SyncState::InSync);
