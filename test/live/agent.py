@@ -4,6 +4,8 @@ one JSON object a line each way.
 
 serve   listens on TCP and UDP ports of both families and echoes, with the peer's address, so that a prober sees how it looks
 probe   many probes at once; each answers "ok" with what the peer saw, or why it failed ("timeout", "refused", …)
+knock   conversations that begin anew all the time, so that connection tracking knows none of them; stop_knock tells of each when it
+        began and whether it was answered
 flow    a continuous numbered TCP or UDP flow to a peer's echo; stop_flow tells what was sent, answered and the longest silence
 send    raw packets, for spoofing and odd protocols; sniff counts what arrives
 """
@@ -20,6 +22,7 @@ import threading
 import time
 
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # dies with its lab
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the lab's to answer
 
 OUT = threading.Lock()
 
@@ -295,6 +298,57 @@ class Flow(threading.Thread):
         return {"sent": self.sent, "got": self.got, "longest_silence": round(self.longest, 4), "error": self.error}
 
 
+class Knock(threading.Thread):
+    """A new UDP conversation each interval, timed by the clock that all processes of a machine share. Source ports count up from
+    `sport`: a port that comes again would be the old conversation to connection tracking."""
+
+    def __init__(self, spec):
+        super().__init__(daemon=True)
+        self.spec, self.stop, self.began, self.answered = spec, threading.Event(), [], set()
+
+    def run(self):
+        family, interval = family_of(self.spec["dst"]), self.spec.get("interval", 0.002)
+        waiting = selectors.DefaultSelector()
+        due, end = time.monotonic(), None
+        while True:
+            now = time.monotonic()
+            if self.stop.is_set():
+                end = end or now + 0.3
+                if now > end or not waiting.get_map():
+                    break
+            elif now >= due:
+                due += interval
+                s = socket.socket(family, socket.SOCK_DGRAM)
+                s.setblocking(False)
+                try:
+                    number, when = len(self.began), time.monotonic()
+                    s.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", self.spec["sport"] + number))
+                    s.connect((self.spec["dst"], self.spec["port"]))
+                    s.send(b"seq%012d" % number)
+                    self.began.append(when)
+                    waiting.register(s, selectors.EVENT_READ, number)
+                except OSError:
+                    s.close()
+            for key, _ in waiting.select(max(0.0002, min(due - time.monotonic(), interval))):
+                try:
+                    key.fileobj.recv(64)
+                    self.answered.add(key.data)
+                except OSError:
+                    pass
+                waiting.unregister(key.fileobj)
+                key.fileobj.close()
+            # Whoever has waited for long is not answered any more; their sockets are wanted again.
+            if len(waiting.get_map()) > 400:
+                oldest = min(waiting.get_map().values(), key=lambda k: k.data)
+                waiting.unregister(oldest.fileobj)
+                oldest.fileobj.close()
+        for key in list(waiting.get_map().values()):
+            key.fileobj.close()
+
+    def report(self):
+        return {"tries": [[when, number in self.answered] for number, when in enumerate(self.began)]}
+
+
 # ---- raw ------------------------------------------------------------------------------------------------------------
 
 
@@ -368,6 +422,15 @@ def handle(command):
         flow.stop.set()
         flow.join(10)
         return flow.report()
+    if what == "knock":
+        FLOWS[command["name"]] = Knock(command)
+        FLOWS[command["name"]].start()
+        return {}
+    if what == "stop_knock":
+        knock = FLOWS.pop(command["name"])
+        knock.stop.set()
+        knock.join(10)
+        return knock.report()
     if what == "send":
         for _ in range(command.get("count", 1)):
             send_raw(command)
