@@ -42,9 +42,9 @@ std::vector<Cidr> Generator::nets() {
 
 std::uint16_t Generator::port() { return pick(kPorts, below(32)); }
 
-std::vector<PortRange> Generator::ports() {
+std::vector<PortRange> Generator::ports(bool many) {
   std::vector<PortRange> out;
-  const unsigned count = chance(70) ? 1 + below(3) : 1 + below(30);
+  const unsigned count = many ? 8 + below(40) : chance(70) ? 1 + below(3) : 1 + below(30);
   for (unsigned i = 0; i < count; ++i) {
     const auto low = chance(50) ? port() : static_cast<std::uint16_t>(below(65536));
     const unsigned high = low + (chance(50) ? 0u : below(60));
@@ -55,7 +55,34 @@ std::vector<PortRange> Generator::ports() {
 
 calc::SetId Generator::set(bool with_ports) { return with_ports ? pick(kPortSets, below(16)) : pick(kNetSets, below(16)); }
 
+// Several criteria, each with more alternatives than one kernel rule holds: what needs match blocks.
+calc::ActiveRule Generator::wide_rule() {
+  calc::ActiveRule r;
+  static constexpr Action kActions[] = {Action::Allow, Action::Deny, Action::Pass, Action::Log};
+  r.action = pick(kActions, below(4));
+  r.protocol = pick(kProtocols, below(3));
+  const Family family = chance(50) ? Family::V4 : Family::V6;
+  const auto some = [&](unsigned percent, std::vector<Cidr>& to) {
+    if (!chance(percent)) return;
+    for (unsigned i = 2 + below(5); i > 0; --i) to.push_back(net(chance(90) ? family : Family::V4));
+  };
+  some(70, r.src_nets);
+  some(70, r.dst_nets);
+  some(25, r.not_src_nets);
+  some(25, r.not_dst_nets);
+  if (chance(75)) r.src_ports = ports(true);
+  if (chance(75)) r.dst_ports = ports(true);
+  if (chance(15)) r.not_src_ports = ports(chance(50));
+  if (chance(15)) r.not_dst_ports = ports(chance(50));
+  if (chance(15)) r.src_port_sets.push_back(set(true));
+  if (chance(15)) r.dst_port_sets.push_back(set(true));
+  if (chance(10)) r.src_sets.push_back(set(false));
+  if (chance(10)) r.not_dst_sets.push_back(set(false));
+  return r;
+}
+
 calc::ActiveRule Generator::rule() {
+  if (chance(15)) return wide_rule();
   calc::ActiveRule r;
   static constexpr Action kActions[] = {Action::Allow, Action::Allow, Action::Deny, Action::Pass, Action::Log};
   r.action = pick(kActions, below(5));
@@ -108,6 +135,7 @@ std::vector<calc::ActiveRule> Generator::rules(unsigned most) {
 World Generator::world() {
   World w;
   Config& c = w.config;
+  const bool narrow = chance(40);  // few rules: what each says is seen
   if (chance(20)) c.interface_prefixes = {"cali", "tap"};
   if (chance(20)) c.filter_allow = Verdict::Return;
   if (chance(20)) c.filter_deny = Verdict::Reject;
@@ -115,8 +143,9 @@ World Generator::world() {
   c.disable_conntrack_invalid_check = chance(10);
   c.allow_vxlan_from_workloads = chance(10);
   c.allow_ipip_from_workloads = chance(10);
-  if (chance(20)) c.loop_prevention = Config::LoopPrevention::Disabled;
+  if (chance(30)) c.loop_prevention = chance(60) ? Config::LoopPrevention::Disabled : Config::LoopPrevention::Reject;
   c.flow_logs = chance(15);
+  if (chance(10)) c.log_rate = "10/minute";
   c.spoofing_allowed = chance(10);
   if (chance(20)) c.mark_mask = 0x0f0f0f00;
   if (chance(50)) w.service_cidrs = nets();
@@ -151,8 +180,8 @@ World Generator::world() {
     policy.selector = chance(60) ? "A" : "B";
     policy.staged = staged;
     policy.closed = chance(3);
-    policy.ingress = rules(5);
-    policy.egress = rules(5);
+    policy.ingress = rules(narrow ? 1 : 5);
+    policy.egress = rules(narrow ? 1 : 5);
   }
   for (const char* id : {"kns.ns", "ksa.ns.default", "a-profile-with-a-name-of-some-length"}) {
     auto& profile = w.profiles[id];
@@ -167,14 +196,23 @@ World Generator::world() {
     Workload& workload = w.workloads.emplace_back();
     workload.endpoint.interface_name = interface;
     workload.endpoint.active = !chance(4);
-    for (const char* tier : {"first", "second", "default"}) {
-      if (chance(40)) continue;
+    if (chance(30)) workload.endpoint.allowed_source_prefixes = nets();
+    if (chance(15)) {
+      QosControls qos;
+      if (chance(40)) qos.ingress_packet_rate = 10;
+      if (chance(40)) qos.egress_packet_rate = 10, qos.egress_packet_burst = 20;
+      if (chance(40)) qos.ingress_max_connections = 3;
+      if (chance(40)) qos.egress_max_connections = 3;
+      workload.endpoint.qos = qos;
+    }
+    for (const char* tier : {"first", "second", "third", "default"}) {
+      if (chance(narrow ? 65 : 40)) continue;
       calc::TierPolicies& t = workload.policies.normal.emplace_back();
       t.tier = tier;
       t.default_pass = chance(50);
       for (const calc::PolicyId& id : ids) {
-        if (chance(35)) t.ingress.push_back(id);
-        if (chance(35)) t.egress.push_back(id);
+        if (chance(narrow ? 20 : 35)) t.ingress.push_back(id);
+        if (chance(narrow ? 20 : 35)) t.egress.push_back(id);
       }
     }
     for (const auto& [id, profile] : w.profiles)
@@ -183,32 +221,96 @@ World Generator::world() {
   return w;
 }
 
+// Makes a packet meet most of a rule's criteria: random ones rarely hit, and what a rule fails to ask shows only in packets that
+// meet all the others.
+void Generator::aim(Packet& p, const World& world, const calc::ActiveRule& rule) {
+  const auto at = [&](const auto& list) -> const auto& { return list[below(static_cast<unsigned>(list.size()))]; };
+  const auto inside = [&](const Cidr& cidr, Addr& address) {
+    if (cidr.family() != p.family) return;
+    Addr out = address;
+    for (unsigned bit = 0; bit < cidr.prefix; ++bit) {
+      const auto mask = static_cast<std::uint8_t>(0x80u >> bit % 8);
+      std::uint8_t& byte = out.bytes[bit / 8];
+      byte = static_cast<std::uint8_t>(cidr.addr.bit(bit) ? byte | mask : byte & ~mask);
+    }
+    address = out;
+  };
+  const unsigned hit = chance(60) ? 95 : 75;
+  if (rule.protocol && chance(hit)) p.protocol = *rule.protocol;
+  for (const auto* icmp : {&rule.icmp, &rule.not_icmp})
+    if (*icmp && (*icmp)->type && chance(70)) {
+      p.protocol = p.family == Family::V4 ? protocol::kIcmp : protocol::kIcmpV6;
+      p.icmp_type = *(*icmp)->type;
+      if ((*icmp)->code && chance(60)) p.icmp_code = *(*icmp)->code;
+    }
+  struct Side {
+    Addr& address;
+    std::uint16_t& port;
+    const std::vector<Cidr>&nets, &not_nets;
+    const std::vector<PortRange>&ports, &not_ports;
+    const std::vector<calc::SetId>&sets, &port_sets, &not_port_sets;
+  };
+  const Side sides[] = {
+      {p.source, p.source_port, rule.src_nets, rule.not_src_nets, rule.src_ports, rule.not_src_ports, rule.src_sets,
+       rule.src_port_sets, rule.not_src_port_sets},
+      {p.destination, p.destination_port, rule.dst_nets, rule.not_dst_nets, rule.dst_ports, rule.not_dst_ports, rule.dst_sets,
+       rule.dst_service_sets.empty() ? rule.dst_port_sets : rule.dst_service_sets, rule.not_dst_port_sets}};
+  for (const Side& side : sides) {
+    const auto from_set = [&](const calc::SetId& id, bool with_port) {
+      const Set& set = world.sets.at(id);
+      if (set.members.empty()) return;
+      const kernel::SetMember& member = at(set.members);
+      if (member.net.family() != p.family) return;
+      inside(member.net, side.address);
+      if (!with_port) return;
+      if (!rule.protocol) p.protocol = member.protocol;
+      side.port = member.port;
+    };
+    if (!side.sets.empty() && chance(hit)) from_set(at(side.sets), false);
+    if (!side.nets.empty() && chance(hit)) inside(at(side.nets), side.address);
+    if (!side.not_nets.empty() && chance(25)) inside(at(side.not_nets), side.address);
+    if (!side.ports.empty() && chance(hit)) {
+      const PortRange& range = at(side.ports);
+      side.port = chance(50) ? range.max : range.min;
+    }
+    if (!side.port_sets.empty() && (side.ports.empty() || chance(50)) && chance(hit)) from_set(at(side.port_sets), true);
+    if (!side.not_ports.empty() && chance(25)) side.port = at(side.not_ports).max;
+    if (!side.not_port_sets.empty() && chance(25)) from_set(at(side.not_port_sets), true);
+  }
+}
+
 Packet Generator::packet(const World& world, Family family) {
   Packet p;
   p.family = family;
-  p.in = pick(kInterfaces, below(24));
-  if (chance(85)) p.out = pick(kInterfaces, below(24));
+  const auto interface = [&] {
+    if (world.workloads.empty() || chance(40)) return std::string{pick(kInterfaces, below(24))};
+    return world.workloads[below(static_cast<unsigned>(world.workloads.size()))].endpoint.interface_name.str();
+  };
+  p.in = interface();
+  if (chance(85)) p.out = interface();
   p.source = address(family);
   p.destination = address(family);
   p.protocol = chance(70) ? pick(kProtocols, below(3)) : pick(kProtocols, below(8));
-  if (p.has_ports()) {
-    p.source_port = chance(60) ? port() : static_cast<std::uint16_t>(below(65536));
-    p.destination_port = chance(80) ? port() : static_cast<std::uint16_t>(below(65536));
-    // A port some rule names: random ones rarely hit.
+  p.source_port = chance(60) ? port() : static_cast<std::uint16_t>(below(65536));
+  p.destination_port = chance(80) ? port() : static_cast<std::uint16_t>(below(65536));
+  static constexpr std::uint8_t kTypes[] = {8, 128, 0, 135, 134};
+  p.icmp_type = pick(kTypes, below(5));
+  p.icmp_code = static_cast<std::uint8_t>(below(2));
+  if (chance(60)) {
+    std::vector<const calc::ActiveRule*> rules;
     for (const auto& [id, policy] : world.policies)
-      for (const auto& rule : chance(50) ? policy.ingress : policy.egress)
-        if (!rule.dst_ports.empty() && chance(20))
-          p.destination_port = rule.dst_ports[below(static_cast<unsigned>(rule.dst_ports.size()))].max;
+      for (const auto* list : {&policy.ingress, &policy.egress})
+        for (const auto& rule : *list) rules.push_back(&rule);
+    if (!rules.empty()) aim(p, world, *rules[below(static_cast<unsigned>(rules.size()))]);
   }
-  if (p.is_icmp()) {
-    static constexpr std::uint8_t kTypes[] = {8, 128, 0, 135, 134};
-    p.icmp_type = pick(kTypes, below(5));
-    p.icmp_code = static_cast<std::uint8_t>(below(2));
-  }
+  if (!p.has_ports()) p.source_port = p.destination_port = 0;
+  if (!p.is_icmp()) p.icmp_type = p.icmp_code = 0;
   static constexpr Packet::State kStates[] = {Packet::State::New, Packet::State::Established, Packet::State::Related,
                                               Packet::State::Invalid};
   p.state = chance(85) ? Packet::State::New : pick(kStates, below(4));
   p.spoofed = chance(4);
+  p.within_limit = !chance(10);
+  p.connections = below(6);
   p.mark = chance(50) ? 0 : static_cast<std::uint32_t>(random_());
   return p;
 }
@@ -246,6 +348,8 @@ void visit(World& w, const Visitor& visitor) {
   visit_list(w.workloads, visitor);
   visit_list(w.service_cidrs, visitor);
   for (Workload& workload : w.workloads) {
+    visit_list(workload.endpoint.allowed_source_prefixes, visitor);
+    visit_optional(workload.endpoint.qos, visitor);
     visit_list(workload.policies.normal, visitor);
     visit_list(workload.policies.profiles, visitor);
     for (calc::TierPolicies& tier : workload.policies.normal) {

@@ -23,10 +23,12 @@ class Generator {
   Addr address(Family family);
   Cidr net(Family family);
   std::vector<Cidr> nets();
-  std::vector<PortRange> ports();
+  std::vector<PortRange> ports(bool many = false);
   std::uint16_t port();
   calc::SetId set(bool with_ports);
+  calc::ActiveRule wide_rule();
   calc::ActiveRule rule();
+  void aim(Packet& packet, const World& world, const calc::ActiveRule& rule);
   std::vector<calc::ActiveRule> rules(unsigned most);
 
   std::mt19937_64 random_;

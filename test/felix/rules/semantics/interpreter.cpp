@@ -95,7 +95,11 @@ Ruleset render(const World& world, Family family) {
     for (Chain& chain : chains) put(table, std::move(chain));
   };
   put_all(rules.raw, static_chains(world.config, family, Table::Raw));
-  put(rules.raw, rpf_skip_chain(world.config, family, {}));
+  std::vector<SpoofAllowance> allowances;
+  for (const Workload& workload : world.workloads)
+    if (!workload.endpoint.allowed_source_prefixes.empty())
+      allowances.push_back({workload.endpoint.interface_name.str(), workload.endpoint.allowed_source_prefixes});
+  put(rules.raw, rpf_skip_chain(world.config, family, allowances));
   rules.raw_hooks = hooks(world.config, family, Table::Raw);
 
   put_all(rules.filter, static_chains(world.config, family, Table::Filter));
@@ -163,10 +167,13 @@ Outcome Machine::run(const Packet& packet) const {
   in.state = kStates[static_cast<int>(packet.state)];
   in.mark = packet.mark;
   in.rpf_ok = !packet.spoofed;
+  in.within_limit = packet.within_limit;
+  in.connections = packet.connections;
   Trace trace;
   const kernel::Outcome result = evaluator_.run(packet.out.empty() ? Path::Input : Path::Forward, in, &trace);
   Outcome outcome;
-  if (result.verdict != kernel::Verdict::Accept) outcome.fate = Fate::Dropped;
+  if (result.verdict == kernel::Verdict::Drop) outcome.fate = Fate::Dropped;
+  else if (result.verdict == kernel::Verdict::Reject) outcome.fate = Fate::Rejected;
   else if (!trace.empty() && trace.back().table == Table::Filter && std::holds_alternative<Accept>(trace.back().value->target))
     outcome.fate = Fate::Accepted;
   for (const TraceStep& step : trace) outcome.logged += std::holds_alternative<Log>(step.value->target) ? 1 : 0;

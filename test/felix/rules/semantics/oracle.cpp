@@ -62,7 +62,9 @@ Decision decide_rules(const World& world, const std::vector<calc::ActiveRule>& r
   for (const calc::ActiveRule& rule : rules) {
     if (!matches(world, rule, packet)) continue;
     switch (rule.action) {
-      case Action::Log: ++logged; break;
+      case Action::Log:
+        if (world.config.log_rate.empty() || packet.within_limit) ++logged;
+        break;
       case Action::Allow: return Decision::Allow;
       case Action::Deny: return Decision::Deny;
       case Action::Pass: return Decision::Pass;
@@ -102,22 +104,39 @@ bool allowed(const World& world, const Workload& workload, bool ingress, const P
   return false;
 }
 
-enum class Passage { Next, Accepted, Dropped };
+Fate denied(const World& world) { return world.config.filter_deny == Verdict::Reject ? Fate::Rejected : Fate::Dropped; }
 
-Passage cross(const World& world, const std::string& interface, bool ingress, const Packet& packet, int& logged) {
+// Nothing: on to what comes next.
+std::optional<Fate> cross(const World& world, const std::string& interface, bool ingress, const Packet& packet, int& logged) {
   const auto it = std::find_if(world.workloads.begin(), world.workloads.end(),
                                [&](const Workload& w) { return w.endpoint.interface_name.view() == interface; });
-  if (it == world.workloads.end() || !it->endpoint.active) return Passage::Dropped;
-  if (packet.state == Packet::State::Established || packet.state == Packet::State::Related)
-    return world.config.filter_allow == Verdict::Accept ? Passage::Accepted : Passage::Next;
-  if (packet.state == Packet::State::Invalid && !world.config.disable_conntrack_invalid_check) return Passage::Dropped;
+  if (it == world.workloads.end() || !it->endpoint.active) return denied(world);
+  const QosControls qos = it->endpoint.qos.value_or(QosControls{});
+  if ((ingress ? qos.ingress_packet_rate : qos.egress_packet_rate) && !packet.within_limit) return Fate::Dropped;
+  if (packet.state == Packet::State::Established || packet.state == Packet::State::Related) {
+    if (world.config.filter_allow == Verdict::Accept) return Fate::Accepted;
+    return {};
+  }
+  if (packet.state == Packet::State::Invalid && !world.config.disable_conntrack_invalid_check) return denied(world);
+  if (const auto most = ingress ? qos.ingress_max_connections : qos.egress_max_connections;
+      most && packet.protocol == protocol::kTcp && packet.connections > *most)
+    return Fate::Rejected;
   if (!ingress) {
     if (!world.config.allow_vxlan_from_workloads && packet.protocol == protocol::kUdp &&
         packet.destination_port == world.config.vxlan_port)
-      return Passage::Dropped;
-    if (!world.config.allow_ipip_from_workloads && packet.protocol == 4) return Passage::Dropped;
+      return denied(world);
+    if (!world.config.allow_ipip_from_workloads && packet.protocol == 4) return denied(world);
   }
-  return allowed(world, *it, ingress, packet, logged) ? Passage::Next : Passage::Dropped;
+  if (!allowed(world, *it, ingress, packet, logged)) return denied(world);
+  return {};
+}
+
+// Its source is not its own, and it may not pretend.
+bool spoofs(const World& world, const Packet& packet) {
+  if (!packet.spoofed) return false;
+  return !world.config.spoofing_allowed || std::none_of(world.workloads.begin(), world.workloads.end(), [&](const Workload& w) {
+    return w.endpoint.interface_name.view() == packet.in && in_any(w.endpoint.allowed_source_prefixes, packet.source);
+  });
 }
 
 bool is_workload(const World& world, const std::string& interface) {
@@ -128,15 +147,11 @@ bool is_workload(const World& world, const std::string& interface) {
 Fate decide_to_host(const World& world, const Packet& packet, int& logged) {
   const Fate accept = world.config.filter_allow == Verdict::Accept ? Fate::Accepted : Fate::Undecided;
   if (!is_workload(world, packet.in)) return Fate::Undecided;
-  if (packet.spoofed) return Fate::Dropped;
+  if (spoofs(world, packet)) return Fate::Dropped;
   if (packet.family == Family::V6 && packet.is_icmp())
     for (const int type : {130, 131, 132, 133, 135, 136})
       if (packet.icmp_type == type) return accept;
-  switch (cross(world, packet.in, false, packet, logged)) {
-    case Passage::Accepted: return Fate::Accepted;
-    case Passage::Dropped: return Fate::Dropped;
-    case Passage::Next: break;
-  }
+  if (const auto fate = cross(world, packet.in, false, packet, logged)) return *fate;
   if (packet.state == Packet::State::Established || packet.state == Packet::State::Related) return accept;
   switch (world.config.endpoint_to_host) {
     case Verdict::Accept: return Fate::Accepted;
@@ -147,17 +162,13 @@ Fate decide_to_host(const World& world, const Packet& packet, int& logged) {
 
 Fate decide_forwarded(const World& world, const Packet& packet, int& logged) {
   const bool from = is_workload(world, packet.in), to = is_workload(world, packet.out);
-  if (from && packet.spoofed) return Fate::Dropped;
+  if (from && spoofs(world, packet)) return Fate::Dropped;
   for (const bool ingress : {false, true}) {
     if (ingress ? !to : !from) continue;
-    switch (cross(world, ingress ? packet.out : packet.in, ingress, packet, logged)) {
-      case Passage::Accepted: return Fate::Accepted;
-      case Passage::Dropped: return Fate::Dropped;
-      case Passage::Next: break;
-    }
+    if (const auto fate = cross(world, ingress ? packet.out : packet.in, ingress, packet, logged)) return *fate;
   }
   if (world.config.loop_prevention != Config::LoopPrevention::Disabled && in_any(world.service_cidrs, packet.destination))
-    return Fate::Dropped;
+    return world.config.loop_prevention == Config::LoopPrevention::Reject ? Fate::Rejected : Fate::Dropped;
   return (from || to) && world.config.filter_allow == Verdict::Accept ? Fate::Accepted : Fate::Undecided;
 }
 

@@ -1,6 +1,6 @@
 // The randomised differential test: what the rendered rules do with a packet against a direct reading of the policy.
 //   MARGAY_SEED=N        start from this seed (printed on failure)
-//   MARGAY_ITERATIONS=N  so many worlds, 100 packets each (default 300)
+//   MARGAY_ITERATIONS=N  so many worlds, 100 packets each (default 500)
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -23,7 +23,10 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
 }
 
-const char* name(Fate fate) { return fate == Fate::Accepted ? "accepted" : fate == Fate::Dropped ? "dropped" : "left to others"; }
+const char* name(Fate fate) {
+  static constexpr const char* kNames[] = {"accepted", "dropped", "rejected", "left to others"};
+  return kNames[static_cast<int>(fate)];
+}
 std::string describe(const Outcome& o) { return std::string{name(o.fate)} + ", logged " + std::to_string(o.logged); }
 
 std::string describe(const Packet& p) {
@@ -31,7 +34,8 @@ std::string describe(const Packet& p) {
   return p.in + " -> " + (p.out.empty() ? "host" : p.out) + "  " + p.source.to_string() + " -> " + p.destination.to_string() +
          "  protocol " + std::to_string(p.protocol) + "  ports " + std::to_string(p.source_port) + " -> " +
          std::to_string(p.destination_port) + "  icmp " + std::to_string(p.icmp_type) + "/" + std::to_string(p.icmp_code) + "  " +
-         kStates[static_cast<int>(p.state)] + (p.spoofed ? " spoofed" : "");
+         kStates[static_cast<int>(p.state)] + (p.spoofed ? " spoofed" : "") + (p.within_limit ? "" : " over limit") +
+         "  connections " + std::to_string(p.connections);
 }
 
 std::string describe(const calc::ActiveRule& r) {
@@ -87,7 +91,7 @@ std::string describe(const World& world, Family family) {
 TEST_CASE("rendered rules do what the policy says") {
   const std::uint64_t seed =
       from_environment("MARGAY_SEED", static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
-  const std::uint64_t worlds = from_environment("MARGAY_ITERATIONS", 300);
+  const std::uint64_t worlds = from_environment("MARGAY_ITERATIONS", 500);
   constexpr int kPackets = 50;  // per family
   std::map<Fate, std::uint64_t> fates;
   std::uint64_t logged = 0;
@@ -116,13 +120,14 @@ TEST_CASE("rendered rules do what the policy says") {
   }
   // The packets are worth something only if all of this happens, and often.
   INFO("seed " << seed << ": accepted " << fates[Fate::Accepted] << ", dropped " << fates[Fate::Dropped] << ", left "
-               << fates[Fate::Undecided] << ", logged " << logged);
+               << fates[Fate::Undecided] << ", rejected " << fates[Fate::Rejected] << ", logged " << logged);
   const std::uint64_t total = worlds * kPackets * 2;
   if (worlds >= 100) {
     CHECK(fates[Fate::Accepted] * 20 > total);
     CHECK(fates[Fate::Dropped] * 20 > total);
+    CHECK(fates[Fate::Rejected] * 50 > total);
     CHECK(fates[Fate::Undecided] * 50 > total);
-    CHECK(logged * 50 > total);
+    CHECK(logged * 200 > total);
   }
   if (std::getenv("MARGAY_VERBOSE") != nullptr)
     std::cout << "accepted " << fates[Fate::Accepted] << ", dropped " << fates[Fate::Dropped] << ", left "

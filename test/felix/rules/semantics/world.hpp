@@ -20,7 +20,9 @@ struct Packet {
   std::uint16_t source_port = 0, destination_port = 0;  // TCP, UDP, SCTP
   std::uint8_t icmp_type = 0, icmp_code = 0;            // the family's ICMP
   enum class State { New, Established, Related, Invalid } state = State::New;
-  bool spoofed = false;  // its source does not belong to the interface it came in by
+  bool spoofed = false;           // its source does not belong to the interface it came in by
+  bool within_limit = true;       // what every rate limit says
+  std::uint32_t connections = 0;  // of its source, before this one
   std::uint32_t mark = 0;
 
   [[nodiscard]] bool has_ports() const { return protocol::has_ports(protocol) || protocol == protocol::kUdpLite; }
@@ -46,7 +48,7 @@ struct World {
   std::vector<Cidr> service_cidrs;
 };
 
-enum class Fate { Accepted, Dropped, Undecided };  // Undecided: left to rules that are not ours
+enum class Fate { Accepted, Dropped, Rejected, Undecided };  // Undecided: left to rules that are not ours
 
 struct Outcome {
   Fate fate = Fate::Undecided;
