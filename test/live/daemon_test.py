@@ -150,6 +150,29 @@ class DaemonTest(LiveTest):
 
     # ---- what it tells
 
+    def test_it_says_that_it_is_held_also_at_start(self):
+        held = calico("ClusterInformation", "default", {"datastoreReady": False})
+        self.apply(held)
+        self.assertEqual(self.host.once("--once", check=False).returncode, 3)
+        self.host.start_felix(wait=False)
+        self.wait_for(lambda: "the datastore is not ready" in self.host.log())
+        self.assertIn("datastoreReady is false", self.host.get("/readiness")[1])
+        self.delete("default")
+        self.host.wait_ready()
+        self.assertIn("ready again", self.host.log())
+
+    def test_it_says_that_nf_tables_filters_as_well(self):
+        self.host.start_felix()
+        self.assertNotIn("nf_tables", self.host.log())
+        self.host.stop_felix()
+        if not shutil.which("iptables-nft"):
+            self.skipTest("no iptables-nft")
+        self.host.run("iptables-nft", "-w", "-P", "FORWARD", "DROP")
+        self.host.start_felix()
+        self.assertEqual(self.host.log().count("nf_tables filters packets too"), 1)
+        self.assertIn("ip filter FORWARD (policy drop, 0 rules)", self.host.log())
+        self.assertEqual(self.host.get("/readiness")[0], 200)
+
     def curl(self, port, path):
         code = ("import sys,urllib.request,urllib.error\n"
                 "try:\n r=urllib.request.urlopen(sys.argv[1],timeout=5); print(r.status); print(r.read().decode())\n"

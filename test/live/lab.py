@@ -253,7 +253,8 @@ class Host(Place):
         return self.felix
 
     def once(self, *args, config="", check=True):
-        done = subprocess.run(self.felix_command(*args, config=config), env=self.environment(), capture_output=True, text=True)
+        done = subprocess.run(self.felix_command(*args, config=config), env=self.environment(), capture_output=True, text=True,
+                              timeout=300)
         if check and done.returncode:
             raise RuntimeError(f"margay-felix {' '.join(args)}: exit {done.returncode}: {done.stderr[-2000:]}")
         return done

@@ -25,6 +25,7 @@
 #include "daemon/status_files.hpp"
 #include "dataplane/apply_loop.hpp"
 #include "dataplane/dataplane.hpp"
+#include "kernel/nft_probe.hpp"
 #include "margay/base/log.hpp"
 #include "margay/control/http_server.hpp"
 #include "margay/datastore/connect.hpp"
@@ -63,6 +64,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     serve_tcp();
     wait_signals();
     wait_watchdog();
+    tell_other_filters();
     close_base();
     if (auto status = watch(); !status) {
       told("cannot start", status.error());
@@ -81,6 +83,19 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
 
   void set_log_level() {
     log::set_level(settings_.log_level ? *settings_.log_level : config_.log_severity.value_or(log::Level::Info));
+  }
+
+  // A packet must get through nf_tables as well, where `iptables` of Debian keeps its rules; none of ours can overrule a drop
+  // there.
+  void tell_other_filters() {
+    const auto chains = kernel::read_nft_filters();
+    if (!chains || chains->empty()) return;
+    std::string names;
+    for (const kernel::NftChain& chain : *chains) names += (names.empty() ? "" : ", ") + kernel::to_text(chain);
+    log::warning(kDomain, "nf_tables filters packets too; what it drops stays dropped whatever policy allows",
+                 {{"chains", names},
+                  {"see", "nft list ruleset, iptables-nft -S"},
+                  {"next", "let workload traffic pass there, or move its rules to iptables-legacy"}});
   }
 
   // Where no chain of ours was ever made, workload interfaces are closed before anything is known (law 1).
@@ -112,7 +127,11 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     state_ = state;
     graph_->on_state(state);
     if (state == SyncState::WaitForDatastore && options_.mode == Mode::Once) return finish(3);
-    if (state == SyncState::InSync) configure();
+    if (state == SyncState::InSync) {
+      configure();
+      tell_frozen();
+      if (frozen_ && options_.mode == Mode::Once) return finish(3);
+    }
     ask_turn();
   }
 
@@ -140,6 +159,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     graph_->on_updates(updates);
     observations_.graph_updated_in(clock_.now() - start);
     if (configuration && state_ == SyncState::InSync) configure();
+    if (state_ == SyncState::InSync) tell_frozen();
     ask_turn();
   }
 
@@ -262,7 +282,6 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     const auto earliest = graph_->flush();
     if (earliest && (!pending_since_ || *earliest < *pending_since_)) pending_since_ = earliest;
     if (batch_) observations_.message_batch(batch_);
-    tell_frozen();
 
     loop_.on_apply(start);
     dataplane::Outcome outcome = dataplane_->apply();
@@ -320,11 +339,12 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     notify_ready("enforcing policy");
   }
 
+  // Not part of a turn: while frozen there may be nothing to do.
   void tell_frozen() {
-    if (graph_->frozen() == frozen_) return;
+    const bool changed = graph_->frozen() != frozen_;
     frozen_ = graph_->frozen();
-    if (frozen_) log::warning(kDomain, "ClusterInformation says the datastore is not ready; what is enforced stays");
-    else log::info(kDomain, "the datastore is ready again");
+    if (changed && frozen_) log::warning(kDomain, "ClusterInformation says the datastore is not ready; what is enforced stays");
+    else if (changed) log::info(kDomain, "the datastore is ready again");
     health_.report(kGraph, true, !frozen_, frozen_ ? "ClusterInformation: datastoreReady is false" : "in sync");
   }
 
