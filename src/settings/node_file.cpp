@@ -51,7 +51,8 @@ Result<NodeFile> parse_node_file(std::string_view path, std::string_view text) {
                                                    "[felix] or [bgp]",
                                                    path, name)};
     const auto& sections = known_sections();
-    const auto known = std::find_if(sections.begin(), sections.end(), [&](const Section& s) { return s.name == name; });
+    const auto known =
+        std::find_if(sections.begin(), sections.end(), [&name = name](const Section& s) { return s.name == name; });
     if (known == sections.end())
       return Error{ErrorCode::Invalid,
                    fmt::format("{}: unknown section [{}]; known are [node], [datastore], [felix], [bgp]", path, name)};
