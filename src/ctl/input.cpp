@@ -12,7 +12,7 @@
 
 #include <fmt/format.h>
 
-#include "datastore/file_source.hpp"
+#include "datastore/file_names.hpp"
 #include "datastore/yaml.hpp"
 
 namespace margay::ctl {
@@ -50,7 +50,7 @@ class Reader {
     if (failed) out.errors.push_back(path + ": " + failed.message());
     std::sort(names.begin(), names.end());
     for (const std::string& name : names) {
-      if (datastore::is_hidden_name(name) || name.ends_with("~") || name.ends_with(".tmp")) continue;
+      if (datastore::is_ignored_name(name)) continue;
       const std::string full = (fs::path{path} / name).string();
       struct stat st {};
       if (::stat(full.c_str(), &st) != 0) continue;

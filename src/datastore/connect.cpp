@@ -36,6 +36,7 @@ Result<std::unique_ptr<Watcher>> connect_watcher(const Settings& settings, boost
   FileSourceOptions options;
   options.directory = std::move(*directory);
   options.state_dir = settings.state_dir;
+  options.read_only_state = settings.read_only_state;
   options.decoder = model_decoder(settings.decode, settings.kinds);
   options.built_in = built_in_resources();
   return make_file_source(std::move(options), io, sink);

@@ -5,14 +5,19 @@
 // the root itself are watched along their whole way (PathDeps), so ConfigMap-style swaps and a root that comes and goes are
 // events too. Work is done in slices of a few milliseconds; each slice ends with one on_updates.
 //
+// Parts: read_hints (events → where to look), FileTree (visits), FileReader (one file → syncer and log), Syncer (what is in
+// force), and here the loop, the timers, and whether the store is there, whole and in sync.
+//
 // Timing. What appears or changes is announced at once, when its writer has closed it. What disappears waits for 20 ms of quiet
 // (40 at most): editors and `mv` delete and re-create, and a tree that vanishes is an outage, not a thousand deletions.
 // A directory that comes back after an outage, or fills from empty, is given 500 ms of quiet before it counts as whole.
 //
-// Rejected: polling (contract); reading on IN_MODIFY (half-written files); libuv/inotify wrappers (recursion and links are the
-// work, not the calls); fanotify (CAP_SYS_ADMIN).
+// Rejected: polling (contract; only where the kernel gives no more watches is the tree read again every 10 s); reading on
+// IN_MODIFY (half-written files); libuv/inotify wrappers (recursion and links are the work, not the calls); fanotify
+// (CAP_SYS_ADMIN).
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -30,12 +35,10 @@ struct FileSourceOptions {
   std::string state_dir;  // empty: last valid forms do not survive a restart
   Decoder decoder;
   std::vector<std::pair<Key, Resource>> built_in;
+  bool read_only_state = false;             // the state directory is another process's: used, not written
+  std::chrono::milliseconds retry{10'000};  // of what failed for want of disk space, watches, rights
 };
 
 [[nodiscard]] std::unique_ptr<Watcher> make_file_source(FileSourceOptions options, boost::asio::io_context& io, WatchSink& sink);
-
-// What the datastore looks at: *.yaml, *.yml, *.json; not hidden, not ending in "~" or ".tmp".
-[[nodiscard]] bool is_hidden_name(std::string_view name);
-[[nodiscard]] bool is_manifest_name(std::string_view name);
 
 }  // namespace margay::datastore

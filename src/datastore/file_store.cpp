@@ -15,7 +15,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "file_source.hpp"
+#include "fd.hpp"
+#include "file_io.hpp"
+#include "file_names.hpp"
 #include "margay/base/hash.hpp"
 #include "yaml.hpp"
 #include "yaml_write.hpp"
@@ -24,35 +26,6 @@ namespace margay::datastore {
 namespace {
 
 using nlohmann::json;
-
-Error system_error(const std::string& what, int error = errno) {
-  ErrorCode code = ErrorCode::Io;
-  switch (error) {
-    case ENOSPC:
-    case EDQUOT: code = ErrorCode::NoSpace; break;
-    case EACCES:
-    case EPERM:
-    case EROFS: code = ErrorCode::Permission; break;
-    case ENOENT:
-    case ENOTDIR: code = ErrorCode::Unavailable; break;
-    default: break;
-  }
-  return Error{code, what + ": " + std::strerror(error)};
-}
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_{fd} {}
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Fd(Fd&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
-  Fd& operator=(Fd&&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Revision revision_of(const json& object) {
   const auto digest = sha256(object.dump(-1, ' ', false, json::error_handler_t::replace));
@@ -73,17 +46,7 @@ Result<std::string> read_whole(const std::string& path, struct stat* st = nullpt
   if (own.st_size > static_cast<off_t>(YamlLimits{}.bytes)) return Error{ErrorCode::Invalid, path + " is too large"};
   if (st != nullptr) *st = own;
   std::string text;
-  text.resize(static_cast<std::size_t>(own.st_size) + 1);
-  std::size_t size = 0;
-  while (true) {
-    const ssize_t got = ::read(fd.get(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error("read " + path);
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-    if (size == text.size()) text.resize(size * 2);
-  }
-  text.resize(size);
+  if (!read_all(fd.get(), static_cast<std::size_t>(own.st_size), text)) return system_error("read " + path);
   return text;
 }
 
@@ -220,7 +183,7 @@ class FileStore final : public Store {
     std::vector<std::pair<std::string, unsigned char>> entries;
     while (const dirent* entry = ::readdir(dir)) {
       const std::string_view name{entry->d_name};
-      if (is_hidden_name(name) || name.ends_with("~") || name.ends_with(".tmp")) continue;
+      if (is_ignored_name(name)) continue;
       entries.emplace_back(name, entry->d_type);
     }
     ::closedir(dir);

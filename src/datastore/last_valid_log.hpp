@@ -5,7 +5,7 @@
 // written anew when more than half of it is dead. Memory: none per file here; the caller keeps offset and digest.
 // No fsync on append: the process may die at any point, and a power cut costs the records of its last seconds, whose files
 // are valid on disk unless edited into nonsense within the same seconds (docs/decisions/0022-last-valid-log.md).
-// Blocking; one process at a time (flock).
+// Blocking; one process at a time writes (flock), others may read beside it.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "fd.hpp"
 #include "margay/base/result.hpp"
 
 namespace margay::datastore {
@@ -31,12 +32,18 @@ class LastValidLog {
   LastValidLog(const LastValidLog&) = delete;
   LastValidLog& operator=(const LastValidLog&) = delete;
 
-  // `subject` names the datastore: a log of another one is discarded. Busy: another process has it.
-  [[nodiscard]] Status open(const std::string& directory, std::string_view subject);
-  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+  // Write: one process at a time (Busy: another has it); creates what is missing. Read: takes no lock and changes nothing, beside
+  // a process that writes; NotFound if there is no log.
+  enum class Mode { Write, Read };
+  // `subject` names the datastore: a log of another one is discarded.
+  [[nodiscard]] Status open(const std::string& directory, std::string_view subject, Mode mode = Mode::Write);
+  [[nodiscard]] bool is_open() const { return fd_.get() >= 0; }
+  [[nodiscard]] bool is_writable() const { return lock_fd_.get() >= 0; }
 
   // What an earlier run kept of this path; forgotten here once taken.
   [[nodiscard]] Place take_earlier(std::string_view path);
+  // The paths of which an earlier run kept something that nobody took yet, beginning with `prefix`.
+  [[nodiscard]] std::vector<std::string> earlier_below(std::string_view prefix) const;
   // What an earlier run kept of paths that nobody took: those files are gone.
   void drop_earlier();
 
@@ -58,10 +65,11 @@ class LastValidLog {
   void add_record(std::string_view path, std::string_view text, std::uint64_t digest, bool gone);
   void load();
   [[nodiscard]] Status start_file();
+  [[nodiscard]] Status open_for_writing(const std::string& directory);
 
-  std::string directory_, path_;
+  std::string path_;
   std::uint64_t subject_ = 0;
-  int fd_ = -1, lock_fd_ = -1;
+  Fd fd_, lock_fd_;         // the lock is held while this may write
   std::uint64_t end_ = 0;   // bytes in the file
   std::uint64_t dead_ = 0;  // of which nobody needs
   std::string buffer_;

@@ -150,22 +150,31 @@ TEST_CASE("contract: an invalid object keeps the value it had; one that never ha
 }
 
 TEST_CASE("contract: Calico's object wins over the Kubernetes one that means the same, and gives way when it goes") {
-  for_each_backend([](World& w) {
-    w.backend->put("Namespace", "web", "kube");
-    w.start();
-    REQUIRE(w.synced());
-    CHECK(w.sink.values["Profile kns.web"] == "kube");
-    w.backend->put("Profile", "kns.web", "calico");
-    REQUIRE(w.shows("Profile kns.web", "calico"));
-    w.backend->put("Namespace", "web", "kube2");
-    w.backend->put("GlobalNetworkSet", "mark", "1");
-    REQUIRE(w.shows("GlobalNetworkSet mark", "1"));
-    CHECK(w.sink.values["Profile kns.web"] == "calico");
-    w.backend->remove("Profile", "kns.web");
-    REQUIRE(w.shows("Profile kns.web", "kube2"));
-    w.backend->remove("Namespace", "web");
-    REQUIRE(w.shows("Profile kns.web", "-"));
-  });
+  struct Case {
+    std::string kube_kind, kube_name, more, calico_kind, calico_name, key;
+  };
+  const Case cases[] = {{"Namespace", "web", "", "Profile", "kns.web", "Profile kns.web"},
+                        {"v1/Node", "n1", "", "Node", "n1", "Node n1"},
+                        {"Pod", "web", "node: n1", "WorkloadEndpoint", "n1-web", "WorkloadEndpoint default/n1-web"}};
+  for (const Case& c : cases) {
+    for_each_backend([&](World& w) {
+      INFO(c.key);
+      w.backend->put(c.kube_kind, c.kube_name, "kube", c.more);
+      w.start();
+      REQUIRE(w.synced());
+      CHECK(w.sink.values[c.key] == "kube");
+      w.backend->put(c.calico_kind, c.calico_name, "calico");
+      REQUIRE(w.shows(c.key, "calico"));
+      w.backend->put(c.kube_kind, c.kube_name, "kube2", c.more);
+      w.backend->put("GlobalNetworkSet", "mark", "1");
+      REQUIRE(w.shows("GlobalNetworkSet mark", "1"));
+      CHECK(w.sink.values[c.key] == "calico");
+      w.backend->remove(c.calico_kind, c.calico_name);
+      REQUIRE(w.shows(c.key, "kube2"));
+      w.backend->remove(c.kube_kind, c.kube_name);
+      REQUIRE(w.shows(c.key, "-"));
+    });
+  }
 }
 
 TEST_CASE("contract: what happens while events are lost is found by a resync") {

@@ -6,8 +6,8 @@ using nlohmann::json;
 
 datastore::Decoder fake_decoder() {
   datastore::Decoder out;
-  out.kinds = {Kind::NetworkSet, Kind::GlobalNetworkSet, Kind::Profile, Kind::Namespace, Kind::GlobalNetworkPolicy, Kind::Pod,
-               Kind::Secret};
+  out.kinds = {Kind::NetworkSet, Kind::GlobalNetworkSet, Kind::Profile,          Kind::Namespace, Kind::GlobalNetworkPolicy,
+               Kind::Pod,        Kind::Secret,           Kind::WorkloadEndpoint, Kind::Node,      Kind::KubernetesNode};
   out.identify = [](const json& m) { return identify(m); };
   out.decode = [](const ObjectId& id, const json& m) {
     Decoded d;
@@ -48,6 +48,21 @@ datastore::Decoder fake_decoder() {
         d.value = Ref<WorkloadEndpoint>{endpoint};
         break;
       }
+      case Kind::WorkloadEndpoint: {
+        d.key = Key{id.kind, id.ns, id.name};
+        auto endpoint = std::make_shared<WorkloadEndpoint>();
+        endpoint->node = v;
+        d.value = Ref<WorkloadEndpoint>{endpoint};
+        break;
+      }
+      case Kind::Node:
+      case Kind::KubernetesNode: {
+        d.key = Key{Kind::Node, {}, id.name};
+        auto node = std::make_shared<Node>();
+        node->route_reflector_cluster_id = v;
+        d.value = Ref<Node>{node};
+        break;
+      }
       default: break;
     }
     if (bad) d.value.reset();
@@ -61,6 +76,7 @@ std::string value_of(const std::optional<Resource>& value) {
   if (const auto* set = std::get_if<Ref<NetworkSet>>(&*value)) return (*set)->profiles.at(0).str();
   if (const auto* policy = std::get_if<Ref<Policy>>(&*value)) return (*policy)->closed ? "closed" : (*policy)->tier.str();
   if (const auto* endpoint = std::get_if<Ref<WorkloadEndpoint>>(&*value)) return (*endpoint)->node.str();
+  if (const auto* node = std::get_if<Ref<Node>>(&*value)) return (*node)->route_reflector_cluster_id;
   if (const auto* profile = std::get_if<Ref<Profile>>(&*value)) {
     const Symbol* v = (*profile)->labels_to_apply.get("v");
     return v != nullptr ? v->str() : "";
@@ -69,9 +85,9 @@ std::string value_of(const std::optional<Resource>& value) {
 }
 
 std::string manifest(const std::string& kind, const std::string& name, const std::string& v, const std::string& more) {
-  const bool core = kind == "Namespace" || kind == "Pod" || kind == "Secret";
-  return "apiVersion: " + std::string{core ? "v1" : "projectcalico.org/v3"} + "\nkind: " + kind + "\nmetadata:\n  name: " + name +
-         "\nspec:\n  v: \"" + v + "\"\n" + (more.empty() ? std::string{} : "  " + more + "\n");
+  const bool core = kind == "Namespace" || kind == "Pod" || kind == "Secret" || kind == "v1/Node";
+  return "apiVersion: " + std::string{core ? "v1" : "projectcalico.org/v3"} + "\nkind: " + kind.substr(kind.find('/') + 1) +
+         "\nmetadata:\n  name: " + name + "\nspec:\n  v: \"" + v + "\"\n" + (more.empty() ? std::string{} : "  " + more + "\n");
 }
 
 }  // namespace margay::test

@@ -8,10 +8,12 @@
 namespace margay::test {
 
 // Kinds understood: NetworkSet, GlobalNetworkSet, Profile, Namespace (a Profile kns.<name>), GlobalNetworkPolicy (closed when
-// invalid and it has spec.selector), Pod (WorkloadEndpoint <spec.node>-<name>; nothing without spec.node). `spec.v` is the value.
+// invalid and it has spec.selector), Pod (WorkloadEndpoint <spec.node>-<name>; nothing without spec.node), WorkloadEndpoint,
+// Node of Calico and of Kubernetes. `spec.v` is the value.
 [[nodiscard]] datastore::Decoder fake_decoder();
 // The `spec.v` a resource was made of; "closed" for a closed policy; "-" for none.
 [[nodiscard]] std::string value_of(const std::optional<Resource>& value);
+// `kind` "v1/Node" is the Kubernetes one.
 [[nodiscard]] std::string manifest(const std::string& kind, const std::string& name, const std::string& v,
                                    const std::string& more = {});
 

@@ -1,65 +1,17 @@
 // What only the file datastore has: links, renames, half-written files, and last valid forms over a restart.
-#include "file_source.hpp"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <iostream>
 
-#include "fake_decoder.hpp"
+#include "file_world.hpp"
 #include "last_valid_log.hpp"
-#include "recording_sink.hpp"
 #include "support/catch.hpp"
-#include "temp_dir.hpp"
 
 using namespace margay;
 using namespace margay::test;
-namespace fs = std::filesystem;
-
-namespace {
-
-struct World {
-  World() { fs::create_directory(root); }
-  void start() {
-    sink = std::make_unique<RecordingSink>();
-    watcher = datastore::make_file_source({root, state, fake_decoder(), {}}, io, *sink);
-    watcher->start();
-  }
-  void restart() {
-    watcher.reset();
-    start();
-  }
-  bool synced() {
-    return run_until(io, [this] { return sink->in_sync(); });
-  }
-  bool shows(const std::string& name, const std::string& value) {
-    const std::string key = "GlobalNetworkSet " + name;
-    const bool ok = run_until(io, [&] { return (sink->values.contains(key) ? sink->values[key] : "-") == value; });
-    if (!ok) UNSCOPED_INFO(key << " is " << (sink->values.contains(key) ? sink->values[key] : "-") << ", not " << value);
-    return ok;
-  }
-  // Everything that happened so far has been looked at: what was written after it has arrived.
-  bool settled() {
-    const std::string v = std::to_string(++marks);
-    replace_file(root + "/zz-mark.yaml", manifest("GlobalNetworkSet", "zz-mark", v));
-    return shows("zz-mark", v);
-  }
-  std::string in(const std::string& name) const { return root + "/" + name; }
-
-  TempDir dir;
-  std::string root = dir / "resources", state;
-  int marks = 0;
-  boost::asio::io_context io;
-  std::unique_ptr<RecordingSink> sink;
-  std::unique_ptr<datastore::Watcher> watcher;
-};
-
-std::string set(const std::string& name, const std::string& v, const std::string& more = {}) {
-  return manifest("GlobalNetworkSet", name, v, more);
-}
-
-}  // namespace
+using World = FileWorld;
 
 TEST_CASE("a ConfigMap-style swap behind a hidden link is seen") {
   World w;

@@ -17,7 +17,8 @@ namespace margay::datastore {
 
 struct Settings {
   std::string url = "file:///etc/margay/resources";
-  std::string state_dir;  // where last valid forms are kept over a restart; empty: not kept
+  std::string state_dir;         // where last valid forms are kept over a restart; empty: not kept
+  bool read_only_state = false;  // state_dir is another process's: its last valid forms are used, nothing is written or locked
   DecodeOptions decode;
   std::set<Kind> kinds;  // manifest kinds to read
 };

@@ -62,7 +62,8 @@ Status read_snapshot(const settings::Settings& settings, const std::string& pref
   Snapshot snapshot{io, watch};
   datastore::Settings wanted;
   wanted.url = settings.datastore.url;
-  wanted.state_dir = settings.state_dir + "/felix";
+  wanted.state_dir = settings.state_dir + "/felix";  // the daemon's, which may be running
+  wanted.read_only_state = true;
   wanted.decode.interface_prefix = prefix;
   wanted.kinds = felix_kinds();
   auto watcher = datastore::connect_watcher(wanted, io, snapshot);
