@@ -5,16 +5,11 @@
 #include <algorithm>
 #include <iterator>
 
+#include "overloaded.hpp"
+
 namespace margay::kernel {
 
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 using Out = std::back_insert_iterator<std::string>;
 

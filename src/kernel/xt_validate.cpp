@@ -1,17 +1,11 @@
 #include <algorithm>
 
+#include "overloaded.hpp"
 #include "xt_encode.hpp"
 
 namespace margay::kernel::xt {
 
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 Error bad(std::string text) { return {ErrorCode::Invalid, std::move(text)}; }
 
