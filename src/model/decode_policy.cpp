@@ -169,8 +169,9 @@ void decode_policy(const ObjectId& id, Field root, Decoded& out) {
   Policy policy;
   policy.staged = id.kind == Kind::StagedNetworkPolicy || id.kind == Kind::StagedGlobalNetworkPolicy;
 
-  if (root["metadata"]["labels"][kNamespaceLabel].present()) {
-    root["metadata"]["labels"][kNamespaceLabel].error("is set by the system only");
+  // For who writes it only: the label says nothing about what the policy does, so it is no reason to close one (decision 0057).
+  if (const Field label = root["metadata"]["labels"][kNamespaceLabel]; label.present() && root.reader().strict()) {
+    label.error("is set by the system only");
   }
   if (policy.staged && decode_staged_delete(spec, "tier")) {
     out.key = Key{id.kind, global ? Symbol{} : Symbol{id.ns}, id.name};

@@ -228,13 +228,22 @@ TEST_CASE("flags of global policies are unknown fields in namespaced ones") {
   CHECK(has_error(decoded, "spec.stagedAction", "unknown field"));
 }
 
-TEST_CASE("the namespace label is the system's") {
-  const auto decoded = decode_text(
+TEST_CASE("the namespace label is the system's, but closes no policy") {
+  const std::string text =
       R"({"apiVersion":"projectcalico.org/v3","kind":"NetworkPolicy","metadata":{"name":"p","namespace":"n",
-          "labels":{"projectcalico.org/namespace":"x"}},"spec":{}})");
-  INFO(shown(decoded));
-  REQUIRE(decoded.errors.size() == 1);
-  CHECK(decoded.errors[0].field == "metadata.labels[projectcalico.org/namespace]");
+          "labels":{"projectcalico.org/namespace":"x"}},"spec":{"selector":"a == 'b'"}})";
+  const auto written = decode_text(text, true);
+  INFO(shown(written));
+  REQUIRE(written.errors.size() == 1);
+  CHECK(written.errors[0].field == "metadata.labels[projectcalico.org/namespace]");
+
+  const auto enforced = decode_text(text);
+  INFO(shown(enforced));
+  CHECK(enforced.errors.empty());
+  REQUIRE(enforced.value);
+  CHECK_FALSE(std::get<Ref<Policy>>(*enforced.value)->closed);
+  // It is the object's label, not one of what it selects.
+  CHECK(std::get<Ref<Policy>>(*enforced.value)->selector.canonical() == "(a == \"b\" && projectcalico.org/namespace == \"n\")");
 }
 
 TEST_CASE("a wrong annotation closes a policy too") {
