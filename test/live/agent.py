@@ -7,6 +7,7 @@ probe   many probes at once; each answers "ok" with what the peer saw, or why it
 knock   conversations that begin anew all the time, so that connection tracking knows none of them; stop_knock tells of each when it
         began and whether it was answered
 flow    a continuous numbered TCP or UDP flow to a peer's echo; stop_flow tells what was sent, answered and the longest silence
+spray   UDP packets at a steady pace, each a connection of its own; what arrived is for a sniffer at the other end to say
 send    raw packets, for spoofing and odd protocols; sniff counts what arrives
 """
 import ctypes
@@ -349,6 +350,28 @@ class Knock(threading.Thread):
         return {"tries": [[when, number in self.answered] for number, when in enumerate(self.began)]}
 
 
+class Spray(threading.Thread):
+    """UDP packets that never belong to a known connection: each from a new port, or (with `src`) made by hand and spoofed."""
+
+    def __init__(self, spec):
+        super().__init__(daemon=True)
+        self.spec, self.stop, self.error = spec, threading.Event(), None
+        self.sent = [0] * len(spec["targets"])
+
+    def run(self):
+        try:
+            while not self.stop.wait(self.spec.get("interval", 0.005)):
+                for i, target in enumerate(self.spec["targets"]):
+                    if target.get("src"):
+                        send_raw({**target, "udp": [random.randrange(1024, 65536), target["port"]]})
+                    else:
+                        with socket.socket(family_of(target["dst"]), socket.SOCK_DGRAM) as s:
+                            s.sendto(b"spray", (target["dst"], target["port"]))
+                    self.sent[i] += 1
+        except OSError as e:
+            self.error = e.strerror or str(e)
+
+
 # ---- raw ------------------------------------------------------------------------------------------------------------
 
 
@@ -382,6 +405,7 @@ class Sniffer(threading.Thread):
         super().__init__(daemon=True)
         self.counts, self.lock = {}, threading.Lock()
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+        self.sock.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE: a busy machine must not cost a count
 
     def run(self):
         while True:
@@ -431,6 +455,15 @@ def handle(command):
         knock.stop.set()
         knock.join(10)
         return knock.report()
+    if what == "spray":
+        FLOWS[command["name"]] = Spray(command)
+        FLOWS[command["name"]].start()
+        return {}
+    if what == "stop_spray":
+        spray = FLOWS.pop(command["name"])
+        spray.stop.set()
+        spray.join(10)
+        return {"sent": spray.sent, "error": spray.error}
     if what == "send":
         for _ in range(command.get("count", 1)):
             send_raw(command)

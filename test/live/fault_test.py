@@ -11,10 +11,47 @@ import threading
 import time
 import unittest
 
-from lab import allow, calico, deny, namespace, policy
+from lab import allow, calico, deny, policy, sh
 from live import LiveTest, main
 
+TABLES = ("raw", "mangle", "nat", "filter")
 SEED = int(os.environ.get("MARGAY_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
+
+
+class Stopped:
+    def __init__(self, process):
+        self.process = process
+
+    def __enter__(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGCONT)
+
+
+class Writer(threading.Thread):
+    """Commits iptables-restore inputs one after the other until stopped. `text`: of the round, or one a tool (then the whole table)."""
+
+    def __init__(self, host, tool, text, locked):
+        super().__init__(daemon=True)
+        self.family = 4 if tool == "iptables-legacy" else 6
+        self.text = (lambda _: text[tool]) if isinstance(text, dict) else text
+        self.command = [f"{tool}-restore", "-w", *([] if isinstance(text, dict) else ["--noflush"])]
+        self.how = host.locked if locked else host.run
+        self.stop, self.rounds, self.failures = threading.Event(), 0, []
+
+    def run(self):
+        while not self.stop.is_set():
+            try:
+                self.how(*self.command, stdin=self.text(self.rounds))
+                self.rounds += 1
+            except RuntimeError as e:
+                self.failures.append(str(e))
+                self.rounds += self.how.__name__ == "run"
+
+    def end(self):
+        self.stop.set()
+        self.join(30)
 
 
 class Watch(threading.Thread):
@@ -75,6 +112,36 @@ class Faults(LiveTest):
                 if lossless:
                     self.assertEqual(report["got"], report["sent"], f"{proto} over IPv{family} lost packets: {report}")
 
+    SPOOFED = 9999
+
+    def start_sprays(self):
+        """Packets of new connections all the time: what is allowed must all arrive, what is forbidden never."""
+        self.server.agent(do="sniff")
+        to = lambda *ports: [{"dst": self.server.address(f), "port": p} for f in (4, 6) for p in ports]
+        self.friend.agent(do="spray", name="spray", targets=to(81))
+        for place in (self.enemy, self.outside):
+            place.agent(do="spray", name="spray", targets=to(80, 443), interval=0.002)
+        spoofed = [{"dst": self.server.address(f), "src": self.friend.address(f), "port": self.SPOOFED} for f in (4, 6)]
+        self.flow.agent(do="spray", name="spray", targets=spoofed, interval=0.002)
+
+    def arrived(self, source, port):
+        counts = self.server.agent(do="sniffed")["counts"]
+        return [counts.get(f"{source.address(f)} 17 {port}", 0) for f in (4, 6)]
+
+    def end_sprays(self, lossless=True, closed=True):
+        sent = {}
+        for place in (self.friend, self.enemy, self.outside, self.flow):
+            report = place.agent(do="stop_spray", name="spray")
+            self.assertIsNone(report["error"], place)
+            self.assertGreater(min(report["sent"]), 100, place)
+            sent[place] = report["sent"]
+        if lossless:
+            self.wait_for(lambda: self.arrived(self.friend, 81) == sent[self.friend], within=3,
+                          what=f"arrival of all of {sent[self.friend]} packets of new connections")
+        if closed:
+            for source, port in ((self.enemy, 80), (self.enemy, 443), (self.outside, 80), (self.outside, 443), (self.friend, self.SPOOFED)):
+                self.assertEqual(self.arrived(source, port), [0, 0], f"forbidden packets from {source} to port {port} arrived")
+
     def mutate(self, step):
         """One change of policy that neither opens nor closes what the watch and the flows look at."""
         r = self.random
@@ -88,13 +155,14 @@ class Faults(LiveTest):
 
     def test_killed_at_random_under_changing_policy_and_traffic(self):
         self.start_flows()
-        watch = Watch(self.lab, [(self.enemy, self.server, 80), (self.enemy, self.server, 81, "udp"), (self.outside, self.server, 80)])
+        self.start_sprays()
+        watch = Watch(self.lab, [(self.enemy, self.server, 80), (self.enemy, self.server, "icmp")])
         watch.start()
-        kills = int(os.environ.get("MARGAY_ITERATIONS", "0")) or 12
+        kills = int(os.environ.get("MARGAY_ITERATIONS", "0")) or 25
         for step in range(kills):
             for _ in range(self.random.randrange(1, 5)):
                 self.mutate(step)
-            time.sleep(self.random.random() * 0.15)
+            time.sleep(self.random.random() * 0.15)  # where the kill falls is the point
             self.host.felix.send_signal(signal.SIGKILL)
             self.host.felix.wait()
             self.host.felix = None
@@ -105,29 +173,215 @@ class Faults(LiveTest):
         self.host.wait_ready()
         self.assertEqual(watch.end(), [])
         self.assertGreater(watch.rounds, 5)
+        self.end_sprays()
         self.end_flows()
         self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False})
 
     def test_flushed_and_deleted_rules_are_back_within_two_seconds(self):
         self.start_flows()
 
-        def whole():
-            return [self.chains(f, t) for f in (4, 6) for t in ("raw", "nat", "filter")]
-
-        before = whole()
-        for command in (["-F"], ["-F", "FORWARD"], ["-t", "raw", "-F"], ["-t", "nat", "-F"], ["-F", "cali-from-wl-dispatch"],
-                        ["-D", "FORWARD", "1"], ["-A", "cali-FORWARD", "-j", "ACCEPT"], ["-I", "FORWARD", "-j", "RETURN"]):
+        whole, before = self.whole, self.whole()
+        dispatch = "cali-from-wl-dispatch"
+        for command in (["-F"], ["-F", "FORWARD"], ["-t", "raw", "-F"], ["-t", "mangle", "-F"], ["-t", "nat", "-F"], ["-F", dispatch],
+                        ["-D", "FORWARD", "1"], ["-A", "cali-FORWARD", "-j", "ACCEPT"], ["-I", "FORWARD", "-j", "RETURN"],
+                        ["-R", dispatch, "1", "-j", "RETURN"], ["-I", dispatch, "-j", "ACCEPT"]):
             for tool in ("iptables-legacy", "ip6tables-legacy"):
                 self.host.run(tool, "-w", *command)
             start = time.monotonic()
-            self.wait_for(lambda: whole() == before or (command[0] == "-I" and self.hook_first()), within=4, what=f"repair after {command}")
+            self.wait_for(lambda: whole() == before or (command[:2] == ["-I", "FORWARD"] and self.hook_first()), within=4, what=f"repair after {command}")
             took = time.monotonic() - start
             self.assertLess(took, 2.5, f"{command} was mended only after {took:.2f} s")
-            if command[0] == "-I":
+            if command[:2] == ["-I", "FORWARD"]:
                 for tool in ("iptables-legacy", "ip6tables-legacy"):
                     self.host.run(tool, "-w", "-D", "FORWARD", "-j", "RETURN")
                 self.wait_for(lambda: whole() == before, within=4)
         self.end_flows(lossless=True)
+
+    def whole(self):
+        return [self.chains(f, t) for f in (4, 6) for t in TABLES]
+
+    def stopped(self):
+        """The daemon stands still meanwhile: what is done within is there at once when it looks again."""
+        return Stopped(self.host.felix)
+
+    def clear_kernel(self):
+        """All that is ours out of the kernel, as far as it lets go."""
+        for tool in ("iptables-legacy", "ip6tables-legacy"):
+            for table in TABLES:
+                self.host.run(tool, "-w", "-t", table, "-F")
+                self.host.run(tool, "-w", "-t", table, "-X")
+        ours = [s for s in self.host.sets() if s.startswith("cali")]
+        self.assertTrue(ours)
+        for name in ours:
+            self.host.run("ipset", "destroy", name)
+        for pod in (self.server, self.friend, self.enemy, self.flow):
+            self.host.run("ip", "route", "del", f"{pod.ip4}/32")
+            self.host.run("ip", "-6", "route", "del", f"{pod.ip6}/128")
+
+    def everything(self):
+        sets = sorted(self.host.sets())
+        ours = lambda f: sorted((r["dst"], r["dev"]) for r in self.host.routes(f) if r.get("dev", "").startswith("cali"))
+        return self.whole(), [(s, self.host.members(s)) for s in sets], ours(4), ours(6)
+
+    def test_everything_deleted_is_back_within_two_seconds(self):
+        before = self.everything()
+        self.start_sprays()
+        with self.stopped():
+            # Nothing is closed now, which shows that the other tests would see it.
+            for table in ("raw", "filter"):
+                for tool in ("iptables-legacy", "ip6tables-legacy"):
+                    self.host.run(tool, "-w", "-t", table, "-F")
+            for source, port in ((self.enemy, 80), (self.outside, 443), (self.friend, self.SPOOFED)):
+                self.wait_for(lambda: min(self.arrived(source, port)) > 10, what=f"the arrival of what {source} may not send")
+            self.clear_kernel()
+            self.assertNotEqual(self.everything(), before)
+        start = time.monotonic()
+        self.wait_for(lambda: self.everything() == before, within=5)
+        self.assertLess(time.monotonic() - start, 2.5)
+        self.end_sprays(lossless=False, closed=False)
+        # The same while it is dead: a start finds and mends it.
+        self.host.stop_felix(signal.SIGKILL)
+        self.clear_kernel()
+        self.host.start_felix()
+        self.assertEqual(self.everything(), before)
+        # And altered while it is dead, which leaves shapes as they were.
+        self.host.stop_felix(signal.SIGKILL)
+        name = next(s for s in self.host.sets() if s.startswith("cali40s:") and self.friend.ip4 in self.host.members(s))
+        self.host.run("ipset", "del", name, self.friend.ip4)
+        self.host.run("ipset", "add", name, self.enemy.ip4)
+        self.host.run("iptables-legacy", "-w", "-R", "cali-from-wl-dispatch", "1", "-j", "ACCEPT")
+        self.host.ip(f"route replace {self.server.ip4}/32 dev {self.friend.interface}")
+        self.host.start_felix()
+        self.assertEqual(self.everything(), before)
+        self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False})
+
+    def write_beside(self, command, locked):
+        """Another program that rewrites the same tables as fast as it can, while policy changes; what it says it wrote."""
+        writers = [Writer(self.host, tool, command, locked) for tool in ("iptables-legacy", "ip6tables-legacy")]
+        for w in writers:
+            w.start()
+        rounds = 0
+        while rounds < 40 or min(w.rounds for w in writers) < 40:
+            self.mutate(rounds)
+            rounds += 1
+            time.sleep(0.02)  # the pace of changes, not a wait
+        for w in writers:
+            w.end()
+        for name in [n for n in self.applied if n.startswith("noise")]:
+            self.delete(name)
+        return writers
+
+    def test_another_writer_under_the_lock_loses_nothing_nor_do_we(self):
+        before = self.whole()
+        self.start_flows()
+        self.start_sprays()
+        for tool in ("iptables-legacy", "ip6tables-legacy"):
+            self.host.locked(tool, "-w", "-N", "foreign")
+            self.host.locked(tool, "-w", "-A", "FORWARD", "-s", "203.0.113.0/24" if tool[2] == "t" else "2001:db8:113::/48", "-j", "foreign")
+        append = lambda n: f"*filter\n-A foreign -m comment --comment n{n} -j RETURN\nCOMMIT\n"
+        for writer in self.write_beside(append, locked=True):
+            self.assertEqual(writer.failures, [])
+            have = [l.split("--comment ")[1].split()[0].strip('"') for l in self.host.iptables(writer.family).splitlines() if l.startswith("-A foreign ")]
+            self.assertEqual(have, [f"n{i}" for i in range(writer.rounds)], "the other program's rules")
+        ours = lambda: [[l for l in t if "foreign" not in l] for t in self.whole()]
+        self.wait_for(lambda: ours() == before, within=4)
+        self.end_sprays()
+        self.end_flows()
+        for tool in ("iptables-legacy", "ip6tables-legacy"):
+            self.assertEqual(len([l for l in self.host.iptables(4 if tool[2] == "t" else 6).splitlines() if "-j foreign" in l]), 1)
+            self.host.locked(tool, "-w", "-D", "FORWARD", "-s", "203.0.113.0/24" if tool[2] == "t" else "2001:db8:113::/48", "-j", "foreign")
+            self.host.locked(tool, "-w", "-F", "foreign")
+            self.host.locked(tool, "-w", "-X", "foreign")
+
+    def test_another_writer_without_the_lock_does_not_keep_ours_from_coming_right(self):
+        before = self.whole()
+        for tool in ("iptables-legacy", "ip6tables-legacy"):
+            self.host.run(tool, "-w", "-N", "foreign")
+        append = lambda n: f"*filter\n-A foreign -m comment --comment n{n} -j RETURN\nCOMMIT\n"
+        self.write_beside(append, locked=False)
+        ours = lambda: [[l for l in t if "foreign" not in l] for t in self.whole()]
+        self.wait_for(lambda: ours() == before, within=4)
+        for tool in ("iptables-legacy", "ip6tables-legacy"):
+            self.host.run(tool, "-w", "-F", "foreign")
+            self.host.run(tool, "-w", "-X", "foreign")
+        # Worse: one that puts back old copies of whole tables, ours included.
+        old = {t: self.host.run(f"{t}-save", "-t", "filter") for t in ("iptables-legacy", "ip6tables-legacy")}
+        self.apply(policy("newer", "name == 'flow'", types=["Ingress"], namespace=None))
+        self.expect({(self.friend, self.flow, 80): False}, hold=0)
+        now = self.whole()
+        self.write_beside(old, locked=False)
+        self.wait_for(lambda: self.whole() == now, within=4)
+        self.expect({(self.friend, self.flow, 80): False, (self.friend, self.server, 80): True, (self.enemy, self.server, 80): False}, hold=0)
+
+    def test_lost_notices_of_the_kernel_are_made_good_by_reading(self):
+        before = self.everything()
+        churn = "".join(f"route add 198.18.{i // 250}.{i % 250} dev churn\n" for i in range(16000))  # more than the daemon's socket holds
+        late = self.host.pod("default", "unheard", {"name": "unheard"}, wire=False)
+        self.addCleanup(self.retire, late)
+        self.wait_for(lambda: late.interface in self.host.iptables(4))
+        self.assertNotIn("were lost", self.host.log())
+        with self.stopped():
+            self.host.ip("link add churn type veth peer name churned", "link set churn up", "link set churned up")
+            sh("ip", "-n", self.host.netns, "-batch", "-", stdin=churn)
+            self.host.ip("link del churn")
+            late.wire()
+            for pod in (self.server, self.friend):
+                self.host.run("ip", "route", "del", f"{pod.ip4}/32")
+                self.host.run("ip", "-6", "route", "del", f"{pod.ip6}/128")
+        self.wait_for(lambda: "were lost" in self.host.log(), what="the loss")
+        self.expect({(self.friend, late, 80): True, (self.friend, self.server, 80): True, (self.enemy, self.server, 80): False}, within=5)
+        self.host.delete(late.manifest())
+        late.unwire()
+        self.wait_for(lambda: self.everything() == before)
+        self.host.apply(late.manifest())  # for retire()
+
+    def test_many_interfaces_at_once(self):
+        pods = []
+        with self.stopped():
+            for i in range(20):
+                pods.append(self.host.pod("default", f"many{i}", {"name": "many"}, serve=[80] if i % 7 == 0 else None))
+                self.addCleanup(self.retire, pods[-1])
+        self.expect({(self.friend, p, 80): True for p in pods[::7]})
+        for p in pods:
+            for family in (4, 6):
+                self.assertIn(p.interface, [r.get("dev") for r in self.host.routes(family)], p)
+
+    def test_a_fresh_boot_is_closed_before_any_datastore(self):
+        host = self.lab.host("n2")
+        a, b = host.pod("default", "a", register=False), host.pod("default", "b", register=False)
+        outside = host.outside()
+        for pod in (a, b):
+            host.ip(f"route add {pod.ip4}/32 dev {pod.interface}", f"route add {pod.ip6}/128 dev {pod.interface}")
+        host.sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", f"net.ipv4.conf.{a.interface}.proxy_arp=1")
+        self.lab.expect({(a, b, 80): True, (outside, a, 80): True, (host, a, 80): True}, hold=0)  # nobody is in charge yet
+        host.directory.rmdir()
+        host.start_felix(wait=False)
+        self.wait_for(lambda: "waiting" in host.log())
+        never = [(a, b, 80), (b, a, 81, "udp"), (outside, a, 80), (a, outside, 80), (a, outside, "icmp")]
+        self.lab.expect({n: False for n in never}, hold=1)
+        host.stop_felix(signal.SIGKILL)
+        self.lab.never(never)
+        host.directory.mkdir()
+        host.start_felix(wait=False)
+        self.lab.never(never)
+        for pod in (a, b):
+            host.register(pod)
+        host.wait_ready()
+        self.lab.expect({(a, b, 80): True, (a, outside, 80): True}, hold=0)
+        host.stop_felix()
+
+    def test_an_interface_that_comes_while_the_daemon_is_down_is_closed(self):
+        self.host.stop_felix(signal.SIGKILL)
+        new = self.host.pod("default", "stranger", {"name": "friend"}, register=False)
+        self.addCleanup(self.retire, new)
+        self.host.ip(f"route add {new.ip4}/32 dev {new.interface}", f"route add {new.ip6}/128 dev {new.interface}")
+        never = [(new, self.server, 80), (new, self.friend, 80), (new, self.outside, 80), (self.friend, new, 80), (self.outside, new, 80),
+                 (new, self.friend, 81, "udp"), (new, self.friend, "icmp")]
+        self.lab.expect({n: False for n in never}, within=1)
+        self.host.start_felix()
+        self.lab.expect({n: False for n in never}, within=1)
+        self.host.register(new)
+        self.expect({(new, self.friend, 80): True, (self.friend, new, 80): True})
 
     def hook_first(self):
         lines = [l for l in self.host.iptables(4).splitlines() if l.startswith("-A FORWARD")]
@@ -260,8 +514,9 @@ class Faults(LiveTest):
         new.wire()
         self.apply(policy("closed", "name == 'new'", types=["Ingress"], namespace=None,
                           ingress=[deny(source={"selector": "name == 'friend'"}), allow()]))
-        self.host.apply(new.manifest())
-        self.host.delete(old.manifest())
+        with self.stopped():  # one batch
+            self.host.delete(old.manifest())
+            self.host.apply(new.manifest())
         self.lab.places.remove(old)
         self.expect({(self.flow, new, 80): True, (self.friend, new, 80): False})
         got = self.friend.agent(do="flow_report", name="moved")["got"]

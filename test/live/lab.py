@@ -304,6 +304,10 @@ class Host(Place):
     def sets(self):
         return self.run("ipset", "list", "-name").split()
 
+    def locked(self, *args, check=True, stdin=None):
+        """Runs an iptables command under the lock that the daemon takes (every host of a lab has its own)."""
+        return self.run("env", f"XTABLES_LOCKFILE={self.base / 'xtables.lock'}", *args, check=check, stdin=stdin)
+
     def members(self, name):
         text = self.run("ipset", "list", name)
         return sorted(text.split("Members:\n")[1].split("\n")[:-1]) if "Members:\n" in text else []

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
+#include <variant>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -29,6 +31,9 @@ struct KernelEvents::Impl {
       if (!events) {
         log::warning(kDomain, "cannot read the kernel's notices, reading everything back", {{"reason", events.error().text}});
         events = std::vector<kernel::KernelEvent>{kernel::Lost{}};
+      } else if (std::any_of(events->begin(), events->end(),
+                             [](const auto& event) { return std::holds_alternative<kernel::Lost>(event); })) {
+        log::warning(kDomain, "notices of the kernel were lost, reading everything back");
       }
       if (!events->empty()) callback(std::move(*events));
       wait();

@@ -78,10 +78,16 @@ void RouteReconciler::choose(const Cidr& destination) {
   } else {
     routes_.unwant(key);
   }
-  const auto holder = holders_.find(destination);
-  if (holder == holders_.end() || claimants_.count(destination)) return;
-  departed_.insert(destination.addr);
-  holders_.erase(holder);
+  // Claimed again before the next apply, it never left.
+  if (holders_.count(destination) && !claimants_.count(destination)) leaving_.insert(destination);
+}
+
+void RouteReconciler::depart_unclaimed() {
+  for (const auto& destination : leaving_) {
+    if (claimants_.count(destination) || holders_.erase(destination) == 0) continue;
+    departed_.insert(destination.addr);
+  }
+  leaving_.clear();
 }
 
 void RouteReconciler::want_neighbours(const Interface& interface) {
@@ -207,6 +213,7 @@ bool RouteReconciler::apply_routes(TimePoint now) {
       return false;
     }
   }
+  depart_unclaimed();
   grace_due_.reset();
   std::vector<kernel::Route> remove = extra_, add;
   for (const auto& key : routes_.pending_deletes()) {
@@ -291,7 +298,7 @@ bool RouteReconciler::apply_neighbours() {
 bool RouteReconciler::pending() const {
   if (options_.disabled) return false;
   return stale_ || !extra_.empty() || !routes_.pending_updates().empty() || !neighbours_.in_sync() || !unread_links_.empty() ||
-         !departed_.empty();
+         !departed_.empty() || !leaving_.empty();
 }
 
 bool RouteReconciler::apply(TimePoint now) {

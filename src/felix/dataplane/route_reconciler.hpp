@@ -120,6 +120,7 @@ class RouteReconciler {
   [[nodiscard]] bool is_workload(const std::string& name) const;
   [[nodiscard]] bool may_remove(const kernel::Route& route) const;
   void choose(const Cidr& destination);
+  void depart_unclaimed();
   void want_neighbours(const Interface& interface);
   void see(const kernel::Route& route);
   void forget_link(int link);
@@ -142,6 +143,7 @@ class RouteReconciler {
   DeltaMap<NeighbourKey, std::array<std::uint8_t, 6>> neighbours_;
   std::set<int> unread_links_;             // whose neighbours are not known
   std::unordered_map<Cidr, int> holders_;  // link that last had the address in force
+  std::unordered_set<Cidr> leaving_;       // held, and claimed by nobody when last looked at
   std::unordered_set<Addr> departed_;      // once the next apply is through
   bool stale_ = true;
   std::optional<TimePoint> refresh_due_, grace_due_;

@@ -74,6 +74,27 @@ TEST_CASE("an address that moves is one replace, never a gap, and its connection
   CHECK(b.routes.take_departed() == std::vector<Addr>{cidr("10.0.0.1/32").addr});
 }
 
+TEST_CASE("an address given up and claimed again by the same link between two applies keeps its connections") {
+  Bench b;
+  b.event(b.links.add(7, "cali1"));
+  b.event(b.links.add(8, "cali2"));
+  b.routes.claim("cali1", {cidr("10.0.0.1/32")}, kMac);
+  REQUIRE(b.apply());
+  b.routes.unclaim("cali1");
+  b.routes.claim("cali1", {cidr("10.0.0.1/32")}, kMac);
+  REQUIRE(b.apply());
+  CHECK(b.routes.take_departed().empty());
+  CHECK(b.link_of("10.0.0.1/32") == 7);
+  b.routes.unclaim("cali1");
+  b.routes.claim("cali2", {cidr("10.0.0.1/32")}, kMac);
+  REQUIRE(b.apply());
+  CHECK(b.routes.take_departed() == std::vector<Addr>{cidr("10.0.0.1/32").addr});
+  CHECK(b.link_of("10.0.0.1/32") == 8);
+  b.routes.unclaim("cali2");
+  REQUIRE(b.apply());
+  CHECK(b.routes.take_departed() == std::vector<Addr>{cidr("10.0.0.1/32").addr});
+}
+
 TEST_CASE("of two links that claim an address the higher index has it, and the other takes over") {
   Bench b;
   b.event(b.links.add(7, "cali1"));
