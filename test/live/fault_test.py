@@ -11,9 +11,10 @@ import threading
 import time
 import unittest
 
-from lab import allow, calico, deny, policy, sh
+from lab import HERE, allow, calico, deny, policy, sh
 from live import LiveTest, main
 
+BASES = ("deny first", "one by one", "by address", "the others", "pass")
 TABLES = ("raw", "mangle", "nat", "filter")
 SEED = int(os.environ.get("MARGAY_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
 
@@ -142,9 +143,23 @@ class Faults(LiveTest):
             for source, port in ((self.enemy, 80), (self.enemy, 443), (self.outside, 80), (self.outside, 443), (self.friend, self.SPOOFED)):
                 self.assertEqual(self.arrived(source, port), [0, 0], f"forbidden packets from {source} to port {port} arrived")
 
+    def base_again(self, how):
+        pods = [self.friend, self.flow]
+        rules = {
+            "deny first": [deny(source={"selector": "name == 'enemy'"}), allow(source={"selector": "name in {'friend', 'flow'}"})],
+            "one by one": [allow(source={"selector": "name == 'friend'"}), allow(source={"selector": "name == 'flow'"})],
+            "by address": [allow(source={"nets": [f"{p.ip4}/32" for p in pods]}), allow(source={"nets": [f"{p.ip6}/128" for p in pods]})],
+            "the others": [deny(source={"notSelector": "name in {'friend', 'flow', 'nobody'}"}), allow()],
+            "pass": [{"action": "Pass", "protocol": "SCTP"}, allow(source={"selector": "has(name) && name != 'enemy'"}), deny()],
+        }[how]
+        return policy("base", "name == 'server'", types=["Ingress"], namespace=None, order=self.random.choice([50, 100]), ingress=rules)
+
     def mutate(self, step):
-        """One change of policy that neither opens nor closes what the watch and the flows look at."""
+        """One change of policy that neither opens nor closes what the watch and the flows look at: the old and the new state say the
+        same of it, in other words, by other rules and sets."""
         r = self.random
+        if r.random() < 0.4:
+            return self.apply(self.base_again(r.choice(BASES)))
         name = f"noise{r.randrange(8)}"
         if r.random() < 0.3 and name in self.applied:
             return self.delete(name)
@@ -267,6 +282,7 @@ class Faults(LiveTest):
             time.sleep(0.02)  # the pace of changes, not a wait
         for w in writers:
             w.end()
+        self.apply(self.base)
         for name in [n for n in self.applied if n.startswith("noise")]:
             self.delete(name)
         return writers
@@ -422,25 +438,44 @@ class Faults(LiveTest):
         self.host.ip("route del 198.18.0.0/24", "route del 2001:db8:18::/64")
 
     def test_broken_manifests_leave_in_force_what_was_also_after_a_restart(self):
-        bad = [b"", b"{", b"kind: [", b"\xff\xfe", b"a: " * 100000, b"[" * 100000, b"- &a [*a]\n",
-               b"apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: {name: base}\nspec: {selector: '((('}\n",
-               b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 9)) for i in range(12)),
-               self.host.path(self.base).read_bytes()[:100]]
         path = self.host.path(self.base)
         good = path.read_bytes()
-        for text in bad:
-            path.with_suffix(".tmp").write_bytes(text)
-            path.with_suffix(".tmp").rename(path)
+        nonsense = b"apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: {name: base}\nspec: {selector: '((('}\n"
+        bomb = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
+            b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 9)) for i in range(12))
+        bad = {"empty": b"", "a brace": b"{", "a list left open": b"kind: [", "not UTF-8": b"\xff\xfe", "bad UTF-8 within": good[:-3] + b"\xc3\n}",
+               "maps in a line": b"a: " * 100000, "too deep": b"[" * 100000, "deep JSON": b'{"a":' * 100000, "an alias in itself": b"- &a [*a]\n",
+               "a bomb": bomb, "enormous": good + b"#" * (33 << 20), "nonsense": nonsense, "half": good[:len(good) // 2]}
+        self.start_sprays()
+        for what, text in bad.items():
+            temporary = path.with_suffix(".tmp")
+            temporary.write_bytes(text)
+            temporary.rename(path)
+            # A marker after it tells when it was read: the daemon does not hang, and others' changes go on.
             self.apply(policy("marker", "name == 'flow'", types=["Ingress"], namespace=None))
-            self.expect({(self.friend, self.flow, 80): False}, hold=0)
-            self.lab.never([(self.enemy, self.server, 80), (self.outside, self.server, 80)])
-            self.expect({(self.friend, self.server, 80): True}, hold=0, message=repr(text[:60]))
+            self.expect({(self.friend, self.flow, 80): False, (self.friend, self.server, 80): True, (self.enemy, self.server, 80): False},
+                        hold=0, message=what)
             self.delete("marker")
-        self.host.stop_felix(signal.SIGKILL)
-        self.host.start_felix()
-        self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False, (self.outside, self.server, 80): False})
-        path.with_suffix(".tmp").write_bytes(good)
-        path.with_suffix(".tmp").rename(path)
+            if what in ("nonsense", "half", "empty", "a bomb"):
+                self.host.stop_felix(signal.SIGKILL)
+                self.host.start_felix()
+                self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False}, hold=0, message=f"{what}, restarted")
+            temporary.write_bytes(good)
+            temporary.rename(path)
+        # Written in place, slowly, by a program that does not rename.
+        with open(path, "wb", buffering=0) as f:
+            for start in range(0, len(good), len(good) // 6):
+                f.write(good[start:start + len(good) // 6])
+                self.lab.never([(self.enemy, self.server, 80)])
+        self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False}, hold=0)
+        # The same object in a second file does not replace the first, whatever it says.
+        other = self.host.directory / "zz.yaml"
+        other.write_bytes(b"apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: {name: base}\n"
+                          b"spec: {selector: all(), ingress: [{action: Allow}]}\n")
+        self.apply(policy("marker", "name == 'flow'", types=["Ingress"], namespace=None))
+        self.expect({(self.friend, self.flow, 80): False, (self.enemy, self.server, 80): False, (self.friend, self.server, 80): True}, hold=0)
+        other.unlink()
+        self.end_sprays()
 
     def test_a_policy_that_was_never_valid_closes_what_it_selects(self):
         self.apply(calico("GlobalNetworkPolicy", "bad", {"selector": "name == 'flow'", "order": 1, "types": ["Ingress"],
@@ -461,9 +496,8 @@ class Faults(LiveTest):
                 self.lab.never([(self.enemy, self.server, 80)])
                 self.expect({(self.friend, self.server, 80): True}, hold=0)
                 directory.mkdir()
-                time.sleep(0.3)  # an empty directory announces nothing: there is no event to wait for
-                self.lab.never([(self.enemy, self.server, 80)])
-                self.expect({(self.friend, self.server, 80): True}, hold=0)
+                # An empty directory announces nothing: the probes take longer than the daemon would.
+                self.lab.expect({(self.enemy, self.server, 80): False, (self.friend, self.server, 80): True}, within=1)
                 self.host.stop_felix(signal.SIGKILL)
                 self.host.start_felix(wait=False)
                 self.wait_for(lambda: "waiting" in self.host.logs[-1].read_text())
@@ -475,14 +509,35 @@ class Faults(LiveTest):
                 self.host.wait_ready()
                 self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False})
             else:
-                # Emptied while seen full: these are deletions of every object, or the outage; either way nothing opens.
-                time.sleep(0.5)
-                self.lab.never([(self.enemy, self.server, 80)])
+                # Emptied while seen full: deletions of every object. What nobody describes any more is closed.
+                self.wait_for(lambda: self.server.interface not in self.host.iptables(4))
+                self.lab.never([(self.enemy, self.server, 80), (self.friend, self.server, 80)])
                 for p in away.iterdir():
                     p.rename(directory / p.name)
                 away.rmdir()
                 self.host.wait_ready()
                 self.expect({(self.friend, self.server, 80): True, (self.enemy, self.server, 80): False})
+
+    def test_a_kernel_without_ipv6_is_no_failure_but_a_forbidden_socket_is(self):
+        host = self.lab.host("n3")
+        a, b = host.pod("default", "a"), host.pod("default", "b")
+        wrap = str(HERE / "no_ipv6.py")
+        before = os.environ.get("MARGAY_WRAP")
+        try:
+            os.environ["MARGAY_WRAP"] = f"{wrap} --sandbox"
+            host.start_felix(wait=False)
+            self.wait_for(lambda: "not applied" in host.log())
+            self.assertEqual(host.get("/readiness")[0], 503)
+            self.assertNotIn("has no IPv6", host.log())
+            host.stop_felix()
+            os.environ["MARGAY_WRAP"] = wrap
+            host.start_felix()
+        finally:
+            os.environ["MARGAY_WRAP"] = before or ""
+        self.assertIn("has no IPv6", host.logs[-1].read_text())
+        self.assertNotIn("not applied", host.logs[-1].read_text())
+        self.lab.expect({(a, b, 80): True}, families=[4], hold=0)
+        host.stop_felix()
 
     def test_interfaces_may_come_before_or_after_their_endpoint(self):
         early = self.host.pod("default", "early", {"name": "early"}, register=False)

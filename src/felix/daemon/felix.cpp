@@ -25,6 +25,7 @@
 #include "daemon/status_files.hpp"
 #include "dataplane/apply_loop.hpp"
 #include "dataplane/dataplane.hpp"
+#include "kernel/address_family.hpp"
 #include "kernel/nft_probe.hpp"
 #include "margay/base/log.hpp"
 #include "margay/control/http_server.hpp"
@@ -41,6 +42,13 @@ constexpr log::Domain kDomain{"felix"};
 constexpr int kExitRestart = 129;
 constexpr auto kRestartDelay = 1s;  // several edits of the configuration become one restart
 void told(std::string_view what, const Error& error) { log::error(kDomain, what, {{"reason", error.text}}); }
+
+// For the dataplane on this kernel: a family it does not have is nobody's to enforce, and no reason to fail.
+dataplane::Config kernel_config(const config::Config& config) {
+  dataplane::Config out = dataplane_config(config);
+  out.rules.ipv6 = out.rules.ipv6 && kernel::has_ipv6();
+  return out;
+}
 
 constexpr auto kStartup = "FelixStartup", kGraph = "CalculationGraph", kLoop = "InternalDataplaneMainLoop";
 
@@ -60,6 +68,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     health_.add(kLoop, 0ms);  // nothing to be late with until there is a dataplane
     set_log_level();
     log::info(kDomain, "starting", {{"node", settings_.node}, {"datastore", settings_.datastore.url}});
+    if (config_.rules.ipv6 && !kernel::has_ipv6()) log::warning(kDomain, "this kernel has no IPv6; only IPv4 is enforced");
     serve_control();
     serve_tcp();
     wait_signals();
@@ -100,7 +109,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
 
   // Where no chain of ours was ever made, workload interfaces are closed before anything is known (law 1).
   void close_base() {
-    dataplane::Dataplane closed{dataplane_config(config_), ports_.all()};
+    dataplane::Dataplane closed{kernel_config(config_), ports_.all()};
     if (auto status = closed.apply_closed_base(); !status)
       log::warning(kDomain, "cannot close workload interfaces before the datastore is read", {{"reason", status.error().text}});
   }
@@ -217,7 +226,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
   void make_dataplane() {
     const auto override_of = config_.health_timeouts.find(kLoop);
     health_.add(kLoop, override_of == config_.health_timeouts.end() ? config_.watchdog_timeout : override_of->second);
-    dataplane_ = std::make_unique<dataplane::Dataplane>(dataplane_config(config_), ports_.all());
+    dataplane_ = std::make_unique<dataplane::Dataplane>(kernel_config(config_), ports_.all());
     const std::string prefix = config_.status_path_prefix.empty() ? settings_.run_dir : config_.status_path_prefix;
     status_files_ = std::make_unique<StatusFiles>(prefix + "/endpoint-status");
     // Listening starts before the first dump, so that nothing falls between them.
@@ -498,7 +507,7 @@ int run_cleanup(const settings::Settings& settings) {
   KernelPorts ports{clock};
   const config::Config config =
       ConfigWatch{settings.node, settings.felix_environment, settings.felix_file, settings.file_path}.resolve().config;
-  dataplane::Dataplane dataplane{dataplane_config(config), ports.all()};
+  dataplane::Dataplane dataplane{kernel_config(config), ports.all()};
   if (auto status = dataplane.cleanup(); !status) {
     log::error(kDomain, "not everything could be taken away; run again", {{"reason", status.error().text}});
     return 1;
