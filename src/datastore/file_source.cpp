@@ -34,6 +34,7 @@ constexpr auto kGoneQuiet = milliseconds{20};
 constexpr auto kGoneAtMost = milliseconds{40};
 constexpr auto kFreshQuiet = milliseconds{25};  // a file made without a close-write event: hard link, touch, chmod
 constexpr auto kSettle = milliseconds{500};
+constexpr unsigned kCatchUps = 16;
 
 std::string without_slash(std::string path) {
   while (!path.empty() && path.back() == '/') path.pop_back();
@@ -287,6 +288,7 @@ class FileSource final : public Watcher, private FileTree::Host {
     fresh_.clear();
     settling_ = resync_announced_ = found_ = false;
     resyncing_ = true;
+    catch_ups_ = 0;
     syncer_.begin_resync();
     tree_.begin_scan();
   }
@@ -299,6 +301,13 @@ class FileSource final : public Watcher, private FileTree::Host {
   }
 
   void scanned_all() {
+    // A file renamed between the listing and the reading was found under neither name; its event is here by now. Bounded, so that
+    // a busy writer cannot keep us from being in sync.
+    if (catch_ups_ < kCatchUps && inotify_.readable()) {
+      ++catch_ups_;
+      post([this] { on_events(); });
+      return;
+    }
     if (!found_) return empty();
     if (!needs_settling_) return in_sync();
     if (std::exchange(settling_, true)) return;
@@ -355,6 +364,7 @@ class FileSource final : public Watcher, private FileTree::Host {
   SteadyTime gone_since_{}, seen_ = std::chrono::steady_clock::now();
   WatchStats stats_;
   SyncState state_ = SyncState::WaitForDatastore;
+  unsigned catch_ups_ = 0;
   bool state_known_ = false;
   bool present_ = false;                           // the root is there
   bool resyncing_ = false;                         // and not all of it has been seen yet

@@ -1,5 +1,6 @@
 #include "inotify.hpp"
 
+#include <poll.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -64,6 +65,11 @@ bool Inotify::read(const std::function<void(const Event&)>& handle) {
     at += static_cast<ssize_t>(sizeof(inotify_event) + raw->len);
   }
   return false;
+}
+
+bool Inotify::readable() const {
+  pollfd one{fd_, POLLIN, 0};
+  return ::poll(&one, 1, 0) == 1 && (one.revents & POLLIN) != 0;
 }
 
 }  // namespace margay::datastore

@@ -34,6 +34,8 @@ class Inotify {
   };
   // Reads what is there, without waiting. False: there may be more.
   bool read(const std::function<void(const Event&)>& handle);
+  // Events are waiting.
+  [[nodiscard]] bool readable() const;
 
  private:
   int fd_ = -1;

@@ -120,6 +120,23 @@ TEST_CASE("renames, editors and moves of directories do not flap") {
   CHECK(w.sink->values.size() == 3);
 }
 
+TEST_CASE("a file renamed between the listing of its directory and its reading is there at in-sync") {
+  World w;
+  write_file(w.in("a.yaml"), set("a", "1"));
+  write_file(w.in("m.yaml"), set("m", "1"));
+  w.sink = std::make_unique<RecordingSink>();
+  datastore::Decoder decoder = fake_decoder();
+  // Reading a: the directory was listed, m is next. Its new name sorts before what was read.
+  decoder.identify = [&w, inner = decoder.identify](const auto& manifest) {
+    if (fs::exists(w.in("m.yaml"))) fs::rename(w.in("m.yaml"), w.in("0.yaml"));
+    return inner(manifest);
+  };
+  w.watcher = datastore::make_file_source({w.root, w.state, decoder, {}}, w.io, *w.sink);
+  w.watcher->start();
+  REQUIRE(w.synced());
+  CHECK(w.sink->values.contains("GlobalNetworkSet m"));
+}
+
 TEST_CASE("new directories, hidden and temporary names, strange files") {
   World w;
   write_file(w.in("a.yaml"), set("a", "1"));

@@ -403,7 +403,7 @@ class Sniffer(threading.Thread):
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.counts, self.lock = {}, threading.Lock()
+        self.counts, self.last, self.lock = {}, {}, threading.Lock()
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
         self.sock.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE: a busy machine must not cost a count
 
@@ -422,6 +422,7 @@ class Sniffer(threading.Thread):
             with self.lock:
                 key = f"{src} {number} {port}"
                 self.counts[key] = self.counts.get(key, 0) + 1
+                self.last[key] = time.time()
 
 
 SNIFFER = None
@@ -474,7 +475,7 @@ def handle(command):
         return {}
     if what == "sniffed":
         with SNIFFER.lock:
-            return {"counts": dict(SNIFFER.counts)}
+            return {"counts": dict(SNIFFER.counts), "last": dict(SNIFFER.last)}
     raise ValueError(what)
 
 

@@ -113,17 +113,17 @@ class Faults(LiveTest):
                 if lossless:
                     self.assertEqual(report["got"], report["sent"], f"{proto} over IPv{family} lost packets: {report}")
 
-    SPOOFED = 9999
-
-    def start_sprays(self):
-        """Packets of new connections all the time: what is allowed must all arrive, what is forbidden never."""
+    def start_sprays(self, closed=(80, 443), spoofed=9999):
+        """Packets of new connections all the time: what is allowed must all arrive, what is forbidden never. A test that lets them
+        through on purpose uses other ports: connection tracking remembers, and source ports come again."""
+        self.closed, self.spoofed = closed, spoofed
         self.server.agent(do="sniff")
         to = lambda *ports: [{"dst": self.server.address(f), "port": p} for f in (4, 6) for p in ports]
         self.friend.agent(do="spray", name="spray", targets=to(81))
         for place in (self.enemy, self.outside):
-            place.agent(do="spray", name="spray", targets=to(80, 443), interval=0.002)
-        spoofed = [{"dst": self.server.address(f), "src": self.friend.address(f), "port": self.SPOOFED} for f in (4, 6)]
-        self.flow.agent(do="spray", name="spray", targets=spoofed, interval=0.002)
+            place.agent(do="spray", name="spray", targets=to(*closed), interval=0.002)
+        spoofs = [{"dst": self.server.address(f), "src": self.friend.address(f), "port": spoofed} for f in (4, 6)]
+        self.flow.agent(do="spray", name="spray", targets=spoofs, interval=0.002)
 
     def arrived(self, source, port):
         counts = self.server.agent(do="sniffed")["counts"]
@@ -140,8 +140,9 @@ class Faults(LiveTest):
             self.wait_for(lambda: self.arrived(self.friend, 81) == sent[self.friend], within=3,
                           what=f"arrival of all of {sent[self.friend]} packets of new connections")
         if closed:
-            for source, port in ((self.enemy, 80), (self.enemy, 443), (self.outside, 80), (self.outside, 443), (self.friend, self.SPOOFED)):
-                self.assertEqual(self.arrived(source, port), [0, 0], f"forbidden packets from {source} to port {port} arrived")
+            for source, port in [(s, p) for s in (self.enemy, self.outside) for p in self.closed] + [(self.friend, self.spoofed)]:
+                self.assertEqual(self.arrived(source, port), [0, 0], f"forbidden packets from {source} to port {port} arrived, the last at "
+                                 f"{self.server.agent(do='sniffed')['last']}")
 
     def base_again(self, how):
         pods = [self.friend, self.flow]
@@ -240,13 +241,13 @@ class Faults(LiveTest):
 
     def test_everything_deleted_is_back_within_two_seconds(self):
         before = self.everything()
-        self.start_sprays()
+        self.start_sprays((8055, 8056), 8057)
         with self.stopped():
             # Nothing is closed now, which shows that the other tests would see it.
             for table in ("raw", "filter"):
                 for tool in ("iptables-legacy", "ip6tables-legacy"):
                     self.host.run(tool, "-w", "-t", table, "-F")
-            for source, port in ((self.enemy, 80), (self.outside, 443), (self.friend, self.SPOOFED)):
+            for source, port in ((self.enemy, 8055), (self.outside, 8056), (self.friend, 8057)):
                 self.wait_for(lambda: min(self.arrived(source, port)) > 10, what=f"the arrival of what {source} may not send")
             self.clear_kernel()
             self.assertNotEqual(self.everything(), before)
@@ -567,8 +568,10 @@ class Faults(LiveTest):
         self.addCleanup(self.retire, new)
         new.ip4, new.ip6 = old.ip4, old.ip6
         new.wire()
-        self.apply(policy("closed", "name == 'new'", types=["Ingress"], namespace=None,
-                          ingress=[deny(source={"selector": "name == 'friend'"}), allow()]))
+        # Both ways: an answer on its way when connections are forgotten would begin the conversation anew, from the other end.
+        self.apply(policy("closed", "name == 'new'", types=["Ingress", "Egress"], namespace=None,
+                          ingress=[deny(source={"selector": "name == 'friend'"}), allow()],
+                          egress=[deny(destination={"selector": "name == 'friend'"}), allow()]))
         with self.stopped():  # one batch
             self.host.delete(old.manifest())
             self.host.apply(new.manifest())
