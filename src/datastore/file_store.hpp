@@ -7,8 +7,9 @@
 // A revision is a digest of the object's JSON, with keys sorted: formatting does not change it. Blocking.
 //
 // Cost: an object at the layout's path is found at once; one that is not there may be anywhere, so creating a new object (or
-// asking for a missing one) reads every file of the tree, about 5 us each, and parses those that mention its name. list() alike.
-// Of an object in two files the one at the layout's path is changed, else the one whose path sorts first.
+// asking for a missing one) reads every file of the tree and parses those that mention its name: 5.6 us of CPU a file measured
+// (-O2, 20,000 files of 1 kB in the page cache). list() reads them all too, and parses those that mention the kind. Of an object
+// in two files the one at the layout's path is changed, else the one whose path sorts first.
 #pragma once
 
 #include <memory>

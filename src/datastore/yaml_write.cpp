@@ -30,8 +30,8 @@ bool may_be_plain(std::string_view text) {
   return plain_is_text(text);
 }
 
-// JSON strings are YAML double-quoted scalars, but for characters that YAML wants escaped and JSON does not: DEL, C1, the BOM
-// and non-characters.
+// JSON strings are YAML double-quoted scalars, but for characters that YAML wants escaped and JSON does not: DEL, C1, the BOM,
+// non-characters, and Unicode's line and paragraph separators, which YAML 1.1 folds like any line break.
 std::string quoted(const std::string& text) {
   const std::string raw = json(text).dump(-1, ' ', false, json::error_handler_t::replace);
   std::string out;
@@ -44,6 +44,9 @@ std::string quoted(const std::string& text) {
       constexpr char kDigits[] = "0123456789abcdef";
       const unsigned c = byte(++i);
       out.append("\\x").append(1, kDigits[c >> 4]).append(1, kDigits[c & 15]);
+    } else if (byte(i) == 0xe2 && byte(i + 1) == 0x80 && (byte(i + 2) == 0xa8 || byte(i + 2) == 0xa9)) {
+      out += byte(i + 2) == 0xa8 ? "\\u2028" : "\\u2029";
+      i += 2;
     } else if (byte(i) == 0xef && byte(i + 1) == 0xbb && byte(i + 2) == 0xbf) {
       out += "\\ufeff";
       i += 2;
