@@ -167,6 +167,8 @@ class Pod(Place):
 
 
 class Host(Place):
+    felix = None
+
     def __init__(self, lab, node):
         super().__init__(lab, node)
         self.node = node
@@ -174,7 +176,6 @@ class Host(Place):
         self.directory = self.base / "resources"
         self.directory.mkdir(parents=True)
         self.run_dir, self.state_dir = self.base / "run", self.base / "state"
-        self.felix = None
         self.logs = []
         self.namespaces = set()
         self._pod_number = itertools.count(0)
