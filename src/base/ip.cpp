@@ -120,13 +120,25 @@ std::string Mac::to_string() const {
 }
 
 // FNV-1a with a final mix: short keys, no adversary (keys come from the operator's own datastore).
+// A word at a time: addresses and label texts, the usual customers, are a few words long.
 std::size_t hash_bytes(const void* data, std::size_t size, std::size_t seed) noexcept {
+  constexpr std::uint64_t kA = 0x9e3779b97f4a7c15ULL, kB = 0xff51afd7ed558ccdULL;
   const auto* bytes = static_cast<const unsigned char*>(data);
-  std::uint64_t h = 0xcbf29ce484222325ULL ^ (seed * 0x9e3779b97f4a7c15ULL);
-  for (std::size_t i = 0; i < size; ++i) h = (h ^ bytes[i]) * 0x100000001b3ULL;
-  h ^= h >> 32;
-  h *= 0xff51afd7ed558ccdULL;
-  return static_cast<std::size_t>(h ^ h >> 33);
+  std::uint64_t h = (seed + size) * kA;
+  const auto mix = [&h](std::uint64_t word) {
+    h = (h ^ word) * kB;
+    h ^= h >> 32;
+  };
+  for (; size >= 8; size -= 8, bytes += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, bytes, 8);
+    mix(word);
+  }
+  std::uint64_t tail = 0;
+  for (std::size_t i = 0; i < size; ++i) tail |= std::uint64_t{bytes[i]} << (8 * i);
+  mix(tail);
+  h *= kA;
+  return static_cast<std::size_t>(h ^ h >> 29);
 }
 
 }  // namespace margay
