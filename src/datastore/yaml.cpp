@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "yaml_builder.hpp"
+#include "yaml_plain.hpp"
 #include "yaml_scalar.hpp"
 
 namespace margay::datastore {
@@ -149,6 +150,18 @@ std::optional<ParseResult> parse_json(std::string_view text, const YamlLimits& l
   if (!builder.failed()) return std::nullopt;
   const Place place = place_of(text, static_cast<std::size_t>(furthest - text.data()));
   result.error = ParseError{1, place.line, place.column, builder.what, builder.hint};
+  return result;
+}
+
+// nullopt: it is not of the plainest form.
+std::optional<ParseResult> parse_plain(std::string_view text, const YamlLimits& limits) {
+  TreeBuilder builder{limits};
+  if (!read_plain_yaml(text, builder)) return std::nullopt;
+  Document document;
+  document.value = builder.take();
+  document.end_line = static_cast<std::uint32_t>(std::count(text.begin(), text.end(), '\n'));
+  ParseResult result;
+  append(result.documents, std::move(document), builder.item_lines());
   return result;
 }
 
@@ -358,6 +371,7 @@ ParseResult parse_manifests(std::string_view text, const YamlLimits& limits) {
   if (text[first] == '{') {
     if (auto result = parse_json(text, limits)) return std::move(*result);
   }
+  if (auto result = parse_plain(text, limits)) return std::move(*result);
   return YamlReader{text, limits}.read();
 }
 

@@ -46,7 +46,7 @@ bool TreeBuilder::key(std::string_view text, std::uint32_t, bool merge) {
   top.has_key = true;
   top.merge_key = merge;
   if (merge) return true;
-  if (top.node->get_ref<const json::object_t&>().contains(std::string{text}))
+  if (top.node->get_ref<const json::object_t&>().contains(text))
     return fail("the key \"" + std::string{text} + "\" is there twice in one map", "remove or rename one of them");
   top.key.assign(text);
   return true;

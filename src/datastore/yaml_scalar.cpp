@@ -146,6 +146,11 @@ std::optional<json> resolve_plain(std::string_view text) {
 }
 
 bool plain_is_text(std::string_view text) {
+  // Most are told by their first character, without making the value.
+  constexpr std::string_view kWords = "yYtToOnNfF", kOthers = "~.+-0123456789";
+  if (!text.empty() && kOthers.find(text[0]) == std::string_view::npos &&
+      (text.size() > 5 || kWords.find(text[0]) == std::string_view::npos))
+    return true;
   const auto value = resolve_plain(text);
   return value && value->is_string();
 }
