@@ -16,14 +16,14 @@ namespace {
 
 constexpr SetType kTypes[] = {SetType::HashIp, SetType::HashNet, SetType::HashIpPort};
 
-void put_list_request(nlmsghdr& message, const char* set, std::uint32_t flags) {
+void put_list_request(nlmsghdr& message, const char* set, std::uint32_t flags, std::uint8_t protocol = IPSET_PROTOCOL_MIN) {
   message.nlmsg_type = NFNL_SUBSYS_IPSET << 8 | IPSET_CMD_LIST;
   message.nlmsg_flags =
       NLM_F_ACK;  // the subsystem starts the dump by itself, and tells of an unknown name in an acknowledgement only
   auto& header = *static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(&message, sizeof(nfgenmsg)));
   header.nfgen_family = AF_INET;
   header.version = NFNETLINK_V0;
-  mnl_attr_put_u8(&message, IPSET_ATTR_PROTOCOL, IPSET_PROTOCOL_MIN);
+  mnl_attr_put_u8(&message, IPSET_ATTR_PROTOCOL, protocol);
   if (set) mnl_attr_put_strz(&message, IPSET_ATTR_SETNAME, set);
   if (flags) mnl_attr_put_u32(&message, IPSET_ATTR_FLAGS | NLA_F_NET_BYTEORDER, htonl(flags));
 }
@@ -121,6 +121,35 @@ Result<std::vector<SetHeader>> dump_set_headers(NetlinkSocket& socket) {
       });
   if (!status) return std::move(status).error();
   return headers;
+}
+
+Result<std::vector<SetIndexEntry>> dump_set_indices(NetlinkSocket& socket) {
+  constexpr std::uint8_t kProtocolWithIndices = 7;
+  std::vector<SetIndexEntry> out;
+  auto status = socket.dump(
+      "list sets", [](nlmsghdr& message) { put_list_request(message, nullptr, IPSET_FLAG_LIST_HEADER, kProtocolWithIndices); },
+      [&] { out.clear(); },
+      [&](const nlmsghdr& message) {
+        SetIndexEntry entry;
+        bool indexed = false;
+        for_each_attr(message, sizeof(nfgenmsg), [&](const nlattr* attr) {
+          switch (mnl_attr_get_type(attr)) {
+            case IPSET_ATTR_SETNAME: entry.name = text_of(attr); break;
+            case IPSET_ATTR_INDEX:
+              if (mnl_attr_get_payload_len(attr) < sizeof(std::uint16_t)) break;
+              entry.index = ntohs(mnl_attr_get_u16(attr));
+              indexed = true;
+              break;
+            case IPSET_ATTR_FAMILY:
+              if (mnl_attr_get_payload_len(attr) >= 1) entry.family = family_of(mnl_attr_get_u8(attr));
+              break;
+            default: break;
+          }
+        });
+        if (indexed) out.push_back(std::move(entry));
+      });
+  if (!status) return std::move(status).error();
+  return out;
 }
 
 Result<std::vector<SetMember>> dump_set_members(NetlinkSocket& socket, const SetSpec& spec) {

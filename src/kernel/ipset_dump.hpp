@@ -13,4 +13,12 @@ namespace margay::kernel {
 // NotFound: no such set. Unsupported: of another type or family than `spec` says, or with members we never write.
 [[nodiscard]] Result<std::vector<SetMember>> dump_set_members(NetlinkSocket& socket, const SetSpec& spec);
 
+struct SetIndexEntry {
+  std::string name;
+  std::uint16_t index = 0;
+  std::optional<Family> family;
+};
+// Of all sets, in one pass of the kernel over them.
+[[nodiscard]] Result<std::vector<SetIndexEntry>> dump_set_indices(NetlinkSocket& socket);
+
 }  // namespace margay::kernel
