@@ -1,7 +1,6 @@
 #include "daemon/felix.hpp"
 
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <csignal>
@@ -27,6 +26,7 @@
 #include "dataplane/dataplane.hpp"
 #include "kernel/address_family.hpp"
 #include "kernel/nft_probe.hpp"
+#include "margay/base/heap.hpp"
 #include "margay/base/log.hpp"
 #include "margay/control/http_server.hpp"
 #include "margay/datastore/connect.hpp"
@@ -341,7 +341,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     ever_applied_ = true;
     observations_.initial_resync(took);
     // Reading the whole datastore leaves the heap larger than what is kept.
-    ::malloc_trim(0);
+    release_freed_memory();
     log::info(kDomain, "policy is in force",
               {{"endpoints", dataplane_->endpoint_count()},
                {"milliseconds", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()}});

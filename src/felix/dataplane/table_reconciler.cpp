@@ -16,9 +16,9 @@ bool is_refusal(ErrorCode code) {
   return code == ErrorCode::Invalid || code == ErrorCode::Unsupported || code == ErrorCode::NotFound;
 }
 
-template <class T>
-void add_distinct(std::vector<std::string>& out, const T& name) {
-  if (std::find(out.begin(), out.end(), name) == out.end()) out.emplace_back(name);
+void make_distinct(std::vector<std::string>& names) {
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
 }
 
 bool same_hooks(const std::vector<kernel::Hooks>& wanted, const std::vector<kernel::Hooks>& seen) {
@@ -117,8 +117,9 @@ void TableReconciler::redo(const std::string& name, Entry& e) {
   const kernel::Chain& now = effective(e);
   std::vector<std::string> targets;
   for (const auto& rule : now.rules) {
-    if (const auto* target = rule.target_chain()) add_distinct(targets, *target);
+    if (const auto* target = rule.target_chain()) targets.push_back(*target);
   }
+  make_distinct(targets);
   e.digest = kernel::digest(now.rules);
   e.refused = false;
   const std::vector<std::string> before = std::exchange(e.targets, std::move(targets));
@@ -136,8 +137,9 @@ void TableReconciler::want(kernel::Chain chain) {
   const std::string name = chain.name;
   std::vector<std::string> sets;
   for (const auto& rule : chain.rules) {
-    for (const auto set : rule.sets()) add_distinct(sets, set);
+    for (const auto set : rule.sets()) sets.emplace_back(set);
   }
+  make_distinct(sets);
   if (sets != e.sets) {
     for (const auto& set : e.sets) {
       const auto it = users_of_set_.find(set);
