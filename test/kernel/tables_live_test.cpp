@@ -331,6 +331,34 @@ TEST_CASE("names at their limits work") {
   CHECK(sh("ipset destroy " + set).status == 0);  // no reference left
 }
 
+// More than are looked up one by one: the rest are found in one listing of all, sets of the other family among them.
+TEST_CASE("rules may name many sets") {
+  IptcTables tables;
+  clean(tables);
+  std::string lines;
+  Chain chain{"cali-many", {}};
+  for (unsigned i = 0; i < 60; ++i) {
+    const std::string name = "cali40many" + std::to_string(i), other = "cali60many" + std::to_string(i);
+    lines += "create " + name + " hash:net family inet\ncreate " + other + " hash:net family inet6\n";
+    chain.rules.push_back({.matches = {SetMatch{name}}, .target = Accept{}});
+  }
+  REQUIRE(sh("ipset restore <<'END'\n" + lines + "END").status == 0);
+  REQUIRE(put(tables, Family::V4, Table::Filter, {chain}));
+  CHECK(tables.read(Family::V4, Table::Filter, {})->chains[chain.name] == digest(chain.rules));
+  const auto text = save(Family::V4, Table::Filter, "");
+  for (unsigned i = 0; i < 60; ++i) {  // in the order wanted, by the kernel's own account
+    const std::string line = "-A cali-many -m set --match-set cali40many" + std::to_string(i) + " src -j ACCEPT";
+    CHECK(std::count(text.begin(), text.end(), line) == 1);
+  }
+  chain.rules.push_back({.matches = {SetMatch{"cali60many1"}}, .target = Accept{}});
+  CHECK(put(tables, Family::V4, Table::Filter, {chain}).error().code == ErrorCode::Invalid);
+  chain.rules.back() = {.matches = {SetMatch{"cali40nowhere"}}, .target = Accept{}};
+  CHECK(put(tables, Family::V4, Table::Filter, {chain}).error().code == ErrorCode::NotFound);
+  clean(tables);
+  for (unsigned i = 0; i < 60; ++i)
+    sh("ipset destroy cali40many" + std::to_string(i) + "; ipset destroy cali60many" + std::to_string(i));
+}
+
 TEST_CASE("a changed table is a conflict, a held lock is busy") {
   IptcTables tables{std::chrono::milliseconds{30}};
   clean(tables);
