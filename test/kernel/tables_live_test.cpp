@@ -57,6 +57,11 @@ std::string rules_of(Family family, Table table, const std::string& chain) {
     if (line.starts_with("-A " + chain + " ") || line == "-A " + chain) text += line + '\n';
   return text;
 }
+// iptables up to 1.8.9 names protocols as /etc/protocols does, later ones print the number of all but a few.
+std::string as_older_iptables(std::string text) {
+  for (auto at = text.find("-p 47"); at != text.npos; at = text.find("-p 47", at)) text.replace(at, 5, "-p gre");
+  return text;
+}
 // Everything that is not ours, with counters.
 std::vector<std::string> foreign(Family family, Table table) {
   std::vector<std::string> out;
@@ -112,7 +117,7 @@ TEST_CASE("every rule is read back as written, prints as its text, and is what i
       CHECK(state->info == *done);
       CHECK(state->chains.size() == 2);
       CHECK(state->chains["cali-test"] == digest(rules));
-      CHECK(rules_of(family, table, "cali-test") == to_text(family, chains[1]));
+      CHECK(as_older_iptables(rules_of(family, table, "cali-test")) == to_text(family, chains[1]));
       // The program's own encoding, rule by rule: decode makes a form that differs in one byte opaque.
       for (const auto& rule : rules) {
         restore(family,
