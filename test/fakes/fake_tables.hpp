@@ -56,7 +56,7 @@ class FakeTables final : public kernel::Tables {
       std::size_t ours = 0;
       for (const auto& rule : rules) ours += kernel::is_our_rule(rule);
       if (ours == 0) continue;
-      const auto want = std::find_if(wanted.begin(), wanted.end(), [&](const auto& h) { return h.chain == name; });
+      const auto want = std::find_if(wanted.begin(), wanted.end(), [&name = name](const auto& h) { return h.chain == name; });
       if (want == wanted.end() || rules != with_hooks(rules, *want)) state.stray = true;
       if (want != wanted.end() && rules == with_hooks(rules, *want)) state.hooks.push_back(*want);
     }
@@ -77,7 +77,8 @@ class FakeTables final : public kernel::Tables {
     if (change.fix_hooks) {
       for (auto& [name, rules] : chains) {
         if (kernel::is_our_chain(name)) continue;
-        const auto want = std::find_if(change.hooks.begin(), change.hooks.end(), [&](const auto& h) { return h.chain == name; });
+        const auto want =
+            std::find_if(change.hooks.begin(), change.hooks.end(), [&name = name](const auto& h) { return h.chain == name; });
         if (want != change.hooks.end()) {
           rules = with_hooks(rules, *want);
         } else {
