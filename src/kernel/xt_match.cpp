@@ -126,7 +126,7 @@ Status put_match(Family family, const Match& match, SetIndex& sets, Bytes& out) 
                           info.match_set.index = *index;
                           info.match_set.dim = m.dimensions;
                           if (m.negated) info.match_set.flags |= IPSET_INV_MATCH;
-                          for (int d = 1; m.source && d <= m.dimensions; ++d)
+                          for (int d = 1; m.source && d <= m.dimensions && d < 8; ++d)  // one bit a dimension
                             info.match_set.flags |= static_cast<std::uint8_t>(1 << d);
                           put(out, "set", 4, info);
                           return {};

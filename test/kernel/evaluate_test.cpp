@@ -64,15 +64,15 @@ TEST_CASE("jump returns to its caller, goto to its caller's caller, and the kern
           "0x10/0x10\n");
   }
   {  // a goto out of the kernel chain never comes back: policy
-    const auto outcome =
-        compiled(filter({Rule{.target = Goto{"a"}}, Rule{.target = mark(16)}}, chains)).run(Path::Forward, packet());
+    const auto evaluator = compiled(filter({Rule{.target = Goto{"a"}}, Rule{.target = mark(16)}}, chains));
+    const auto outcome = evaluator.run(Path::Forward, packet());
     CHECK(outcome.mark == (1 | 4));
     CHECK(outcome.verdict == Verdict::Accept);
     CHECK(outcome.chain == "FORWARD");
   }
   {  // RETURN in the kernel chain is its policy
-    const auto outcome =
-        compiled(filter({Rule{.target = Return{}}, Rule{.target = Accept{}}}, {}, true)).run(Path::Forward, packet());
+    const auto evaluator = compiled(filter({Rule{.target = Return{}}, Rule{.target = Accept{}}}, {}, true));
+    const auto outcome = evaluator.run(Path::Forward, packet());
     CHECK(outcome.verdict == Verdict::Drop);
   }
 }
