@@ -12,7 +12,7 @@ import time
 import unittest
 
 from lab import HERE, allow, calico, deny, policy, sh
-from live import LiveTest, main
+from live import LiveTest, main, patience
 
 BASES = ("deny first", "one by one", "by address", "the others", "pass")
 TABLES = ("raw", "mangle", "nat", "filter")
@@ -204,13 +204,13 @@ class Faults(LiveTest):
             for tool in ("iptables-legacy", "ip6tables-legacy"):
                 self.host.run(tool, "-w", *command)
             start = time.monotonic()
-            self.wait_for(lambda: whole() == before or (command[:2] == ["-I", "FORWARD"] and self.hook_first()), within=4, what=f"repair after {command}")
+            self.wait_for(lambda: whole() == before or (command[:2] == ["-I", "FORWARD"] and self.hook_first()), within=patience(4), what=f"repair after {command}")
             took = time.monotonic() - start
-            self.assertLess(took, 2.5, f"{command} was mended only after {took:.2f} s")
+            self.assertLess(took, patience(2.5), f"{command} was mended only after {took:.2f} s")
             if command[:2] == ["-I", "FORWARD"]:
                 for tool in ("iptables-legacy", "ip6tables-legacy"):
                     self.host.run(tool, "-w", "-D", "FORWARD", "-j", "RETURN")
-                self.wait_for(lambda: whole() == before, within=4)
+                self.wait_for(lambda: whole() == before, within=patience(4))
         self.end_flows(lossless=True)
 
     def whole(self):
@@ -253,7 +253,7 @@ class Faults(LiveTest):
             self.assertNotEqual(self.everything(), before)
         start = time.monotonic()
         self.wait_for(lambda: self.everything() == before, within=20)
-        self.assertLess(time.monotonic() - start, 2.5)
+        self.assertLess(time.monotonic() - start, patience(2.5))
         self.end_sprays(lossless=False, closed=False)
         # The same while it is dead: a start finds and mends it.
         self.host.stop_felix(signal.SIGKILL)
@@ -301,7 +301,7 @@ class Faults(LiveTest):
             have = [l.split("--comment ")[1].split()[0].strip('"') for l in self.host.iptables(writer.family).splitlines() if l.startswith("-A foreign ")]
             self.assertEqual(have, [f"n{i}" for i in range(writer.rounds)], "the other program's rules")
         ours = lambda: [[l for l in t if "foreign" not in l] for t in self.whole()]
-        self.wait_for(lambda: ours() == before, within=4)
+        self.wait_for(lambda: ours() == before, within=patience(4))
         self.end_sprays()
         self.end_flows()
         for tool in ("iptables-legacy", "ip6tables-legacy"):
@@ -317,7 +317,7 @@ class Faults(LiveTest):
         append = lambda n: f"*filter\n-A foreign -m comment --comment n{n} -j RETURN\nCOMMIT\n"
         self.write_beside(append, locked=False)
         ours = lambda: [[l for l in t if "foreign" not in l] for t in self.whole()]
-        self.wait_for(lambda: ours() == before, within=4)
+        self.wait_for(lambda: ours() == before, within=patience(4))
         for tool in ("iptables-legacy", "ip6tables-legacy"):
             self.host.run(tool, "-w", "-F", "foreign")
             self.host.run(tool, "-w", "-X", "foreign")
@@ -327,7 +327,7 @@ class Faults(LiveTest):
         self.expect({(self.friend, self.flow, 80): False}, hold=0)
         now = self.whole()
         self.write_beside(old, locked=False)
-        self.wait_for(lambda: self.whole() == now, within=4)
+        self.wait_for(lambda: self.whole() == now, within=patience(4))
         self.expect({(self.friend, self.flow, 80): False, (self.friend, self.server, 80): True, (self.enemy, self.server, 80): False}, hold=0)
 
     def test_lost_notices_of_the_kernel_are_made_good_by_reading(self):
@@ -346,7 +346,7 @@ class Faults(LiveTest):
                 self.host.run("ip", "route", "del", f"{pod.ip4}/32")
                 self.host.run("ip", "-6", "route", "del", f"{pod.ip6}/128")
         self.wait_for(lambda: "were lost" in self.host.log(), what="the loss")
-        self.expect({(self.friend, late, 80): True, (self.friend, self.server, 80): True, (self.enemy, self.server, 80): False}, within=5)
+        self.expect({(self.friend, late, 80): True, (self.friend, self.server, 80): True, (self.enemy, self.server, 80): False}, within=patience(5))
         self.host.delete(late.manifest())
         late.unwire()
         self.wait_for(lambda: self.everything() == before)
@@ -430,9 +430,9 @@ class Faults(LiveTest):
         for pod in (self.server, self.friend):
             self.host.run("ip", "route", "del", f"{pod.ip4}/32")
             self.host.run("ip", "-6", "route", "del", f"{pod.ip6}/128")
-        self.expect({(self.friend, self.server, 80): True}, within=5)
+        self.expect({(self.friend, self.server, 80): True}, within=patience(5))
         self.host.ip(f"route replace {self.server.ip4}/32 dev {self.friend.interface}")
-        self.expect({(self.friend, self.server, 80): True}, within=5)
+        self.expect({(self.friend, self.server, 80): True}, within=patience(5))
         self.host.ip(f"route add 198.18.9.9/32 dev {self.friend.interface}")
         self.wait_for(lambda: not any(r["dst"] == "198.18.9.9" for r in self.host.routes(4)), within=15)
         self.assertTrue(any(r["dst"] == "198.18.0.0/24" for r in self.host.routes(4)))

@@ -1,9 +1,15 @@
 """What every live test file shares: one lab a class, policies that go after each test, exit 77 with a reason where it cannot run."""
+import os
 import sys
 import time
 import unittest
 
 import lab as labs
+
+
+def patience(seconds):
+    """A limit as it holds on an idle machine, stretched by how busy this one is and by sanitizers in the daemon."""
+    return seconds * max(1.0, os.getloadavg()[0] / os.cpu_count()) * (3 if "ASAN_OPTIONS" in os.environ else 1)
 
 
 class LiveTest(unittest.TestCase):
