@@ -330,6 +330,14 @@ class Faults(LiveTest):
         self.wait_for(lambda: self.whole() == now, within=patience(4))
         self.expect({(self.friend, self.flow, 80): False, (self.friend, self.server, 80): True, (self.enemy, self.server, 80): False}, hold=0)
 
+    def wait_for_everything(self, wanted, within=15):
+        """Waits until all that is ours is as wanted; says what differs if it does not become so."""
+        try:
+            self.wait_for(lambda: self.everything() == wanted, within=patience(within))
+        except AssertionError:
+            self.maxDiff = None
+            self.assertEqual(self.everything(), wanted)
+
     def test_lost_notices_of_the_kernel_are_made_good_by_reading(self):
         before = self.everything()
         churn = "".join(f"route add 198.18.{i // 250}.{i % 250} dev churn\n" for i in range(16000))  # more than the daemon's socket holds
@@ -349,7 +357,7 @@ class Faults(LiveTest):
         self.expect({(self.friend, late, 80): True, (self.friend, self.server, 80): True, (self.enemy, self.server, 80): False}, within=patience(5))
         self.host.delete(late.manifest())
         late.unwire()
-        self.wait_for(lambda: self.everything() == before)
+        self.wait_for_everything(before)
         self.host.apply(late.manifest())  # for retire()
 
     def test_many_interfaces_at_once(self):
