@@ -100,7 +100,7 @@ def offences(parts, path, include, system, exists):
     if include.startswith("margay/"):
         return None if "include" in part.may or part.folder == "include/margay" else f"{path}: may not include {include}"
     if not system:
-        for base in (folder, part.folder, "src", "src/felix"):
+        for base in (folder, part.folder, "src", "src/felix", "src/bgp-config"):
             target = str(Path(base) / include)
             if exists(target) or exists(target + ".in"):  # generated
                 other = owner(parts, target)

@@ -2,6 +2,7 @@
 // model of the cluster costs memory once, whoever holds it. No JSON is kept.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 
 #include "margay/base/ip.hpp"
 #include "margay/base/symbol.hpp"
+#include "margay/model/bgp.hpp"
 #include "margay/model/key.hpp"
 #include "margay/model/labels.hpp"
 #include "margay/model/rule.hpp"
@@ -120,6 +122,9 @@ struct Node {
   std::optional<std::uint32_t> as_number;
   std::string route_reflector_cluster_id;
   std::vector<Cidr> pod_cidrs;
+  std::array<std::optional<Addr>, 2> wireguard;  // interface address, by Family
+  // Annotation bgp.margay.io/drain: "true": routes carry the graceful-shutdown community (RFC 8326) and no service is advertised.
+  bool draining = false;
   friend bool operator==(const Node&, const Node&) = default;
 };
 
@@ -147,11 +152,6 @@ struct FelixConfiguration {
   friend bool operator==(const FelixConfiguration&, const FelixConfiguration&) = default;
 };
 
-struct BgpConfiguration {
-  std::vector<Cidr> service_cluster_ips, service_external_ips, service_load_balancer_ips;
-  friend bool operator==(const BgpConfiguration&, const BgpConfiguration&) = default;
-};
-
 struct ClusterInformation {
   std::string cluster_guid, cluster_type, calico_version;
   std::optional<bool> datastore_ready;  // false: what is enforced stays, nothing new is programmed
@@ -172,6 +172,8 @@ struct Service {
   std::vector<ServicePort> ports;
   bool external_policy_local = false;  // externalTrafficPolicy: Local
   bool internal_policy_local = false;
+  std::optional<Addr> requested_load_balancer_ip;  // spec.loadBalancerIP
+  std::vector<Family> families;                    // ipFamilies; empty: not said
   friend bool operator==(const Service&, const Service&) = default;
 };
 
@@ -185,11 +187,13 @@ struct EndpointSlice {
   };
   std::vector<Endpoint> endpoints;
   std::vector<ServicePort> ports;  // those with a number
+  std::optional<Family> family;    // addressType; absent: FQDN
   friend bool operator==(const EndpointSlice&, const EndpointSlice&) = default;
 };
 
-using Resource = std::variant<Ref<Policy>, Ref<Tier>, Ref<NetworkSet>, Ref<Profile>, Ref<WorkloadEndpoint>, Ref<HostEndpoint>,
-                              Ref<Node>, Ref<IpPool>, Ref<FelixConfiguration>, Ref<BgpConfiguration>, Ref<ClusterInformation>,
-                              Ref<Service>, Ref<EndpointSlice>>;
+using Resource =
+    std::variant<Ref<Policy>, Ref<Tier>, Ref<NetworkSet>, Ref<Profile>, Ref<WorkloadEndpoint>, Ref<HostEndpoint>, Ref<Node>,
+                 Ref<IpPool>, Ref<FelixConfiguration>, Ref<BgpConfiguration>, Ref<ClusterInformation>, Ref<Service>,
+                 Ref<EndpointSlice>, Ref<BgpPeer>, Ref<BgpFilter>, Ref<BlockAffinity>, Ref<Secret>, Ref<CalicoNodeStatus>>;
 
 }  // namespace margay
