@@ -24,6 +24,8 @@ EXTERNAL = {
     "libmnl": r"libmnl/.*",
     "linux": r"linux/.*",
     "CLI11": r"CLI/.*",
+    "prometheus": r"prometheus/.*",
+    "systemd": r"systemd/.*",
     "system": r"(sys|net|netinet|arpa|bits)/.*|[a-z_]+\.h",
 }
 # C++ standard headers have no dot and no slash; the C ones of <cxxx> form neither.

@@ -9,7 +9,7 @@ namespace {
 
 double number(std::uint64_t n) { return static_cast<double>(n); }
 
-void expose_watch(const Counted& counted, Exposition& out) {
+void expose_watch(const Counted& counted, control::Exposition& out) {
   out.gauge("felix_host", "Configured Felix hostname (as a label), typically used in grouping/aggregating stats.", 1,
             {{"host", counted.node}});
   const double state = counted.state == SyncState::InSync ? 3 : counted.state == SyncState::Resync ? 2 : 1;
@@ -22,7 +22,7 @@ void expose_watch(const Counted& counted, Exposition& out) {
   out.counter("felix_log_errors", "Number of errors encountered while logging or logged.", number(log::error_count()));
 }
 
-void expose_graph(const calc::Counters& c, Exposition& out) {
+void expose_graph(const calc::Counters& c, control::Exposition& out) {
   const auto gauge = [&](const char* name, const char* help, std::size_t value) { out.gauge(name, help, number(value)); };
   gauge("felix_active_local_endpoints", "Number of active endpoints on this host.", c.active_local_endpoints);
   gauge("felix_active_local_policies", "Number of active policies on this host.", c.active_local_policies);
@@ -52,9 +52,9 @@ void expose_graph(const calc::Counters& c, Exposition& out) {
   out.counter("felix_calc_graph_output_events", "Number of events emitted by the calculation graph.", number(c.output_events));
 }
 
-void expose_tables(const dataplane::Plane& plane, const std::string& version, Exposition& out) {
+void expose_tables(const dataplane::Plane& plane, const std::string& version, control::Exposition& out) {
   for (const auto& table : plane.tables) {
-    const Labels labels{{"ip_version", version}, {"table", std::string{kernel::name(table.table())}}};
+    const control::MetricLabels labels{{"ip_version", version}, {"table", std::string{kernel::name(table.table())}}};
     std::size_t rules = 0, chains = 0;
     for (const auto& chain : table.programmed()) {
       ++chains;
@@ -69,7 +69,7 @@ void expose_tables(const dataplane::Plane& plane, const std::string& version, Ex
   }
 }
 
-void expose_dataplane(const dataplane::Dataplane& dataplane, Exposition& out) {
+void expose_dataplane(const dataplane::Dataplane& dataplane, control::Exposition& out) {
   std::uint64_t saves = 0, save_errors = 0, restores = 0, restore_errors = 0, set_calls = 0, set_errors = 0, set_lines = 0;
   std::size_t sets = 0;
   for (const auto& plane : dataplane.planes()) {
@@ -105,7 +105,7 @@ void expose_dataplane(const dataplane::Dataplane& dataplane, Exposition& out) {
 
 }  // namespace
 
-void expose_daemon(const Counted& counted, Exposition& out) {
+void expose_daemon(const Counted& counted, control::Exposition& out) {
   expose_watch(counted, out);
   if (counted.graph) expose_graph(counted.graph->counters(), out);
   if (counted.dataplane) expose_dataplane(*counted.dataplane, out);

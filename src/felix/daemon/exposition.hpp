@@ -2,7 +2,7 @@
 #pragma once
 
 #include "calc/graph.hpp"
-#include "daemon/metrics.hpp"
+#include "control/exposition.hpp"
 #include "dataplane/dataplane.hpp"
 #include "margay/datastore/watch.hpp"
 
@@ -15,6 +15,6 @@ struct Counted {
   const calc::Graph* graph = nullptr;               // may be null
   const dataplane::Dataplane* dataplane = nullptr;  // null before in-sync
 };
-void expose_daemon(const Counted& counted, Exposition& out);
+void expose_daemon(const Counted& counted, control::Exposition& out);
 
 }  // namespace margay::daemon

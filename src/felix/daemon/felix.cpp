@@ -12,15 +12,12 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "calc/graph.hpp"
-#include "daemon/claim.hpp"
 #include "daemon/config_map.hpp"
 #include "daemon/config_watch.hpp"
 #include "daemon/exposition.hpp"
-#include "daemon/health.hpp"
 #include "daemon/kernel_events.hpp"
 #include "daemon/kernel_ports.hpp"
 #include "daemon/metrics.hpp"
-#include "daemon/notify.hpp"
 #include "daemon/status_files.hpp"
 #include "dataplane/apply_loop.hpp"
 #include "dataplane/dataplane.hpp"
@@ -28,7 +25,10 @@
 #include "kernel/nft_probe.hpp"
 #include "margay/base/heap.hpp"
 #include "margay/base/log.hpp"
+#include "margay/control/claim.hpp"
+#include "margay/control/health.hpp"
 #include "margay/control/http_server.hpp"
+#include "margay/control/notify.hpp"
 #include "margay/datastore/connect.hpp"
 
 namespace margay::daemon {
@@ -61,7 +61,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
         config_{config_watch_.resolve().config} {}
 
   int run() {
-    lock_ = claim_node(settings_);
+    lock_ = control::claim_node(settings_, "felix");
     if (!lock_) return told("cannot start", lock_.error()), 1;
     health_.add(kStartup, 0ms);
     health_.add(kGraph, 0ms);
@@ -82,7 +82,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     health_.report(kStartup, true, true);
     io_.run();
     watcher_.reset();
-    notify_stopping();
+    control::notify_stopping();
     log::info(kDomain, "ending; the kernel keeps what it has", {{"code", exit_code_}});
     return exit_code_;
   }
@@ -151,7 +151,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
                      {{"datastore", settings_.datastore.url}});
         health_.report(kGraph, true, false, "waiting for the datastore");
         // Whoever waits for us to have started need not wait for the datastore.
-        notify_ready("waiting for the datastore");
+        control::notify_ready("waiting for the datastore");
         break;
       case SyncState::Resync: health_.report(kGraph, true, false, "reading the datastore"); break;
       case SyncState::InSync:
@@ -345,7 +345,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     log::info(kDomain, "policy is in force",
               {{"endpoints", dataplane_->endpoint_count()},
                {"milliseconds", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()}});
-    notify_ready("enforcing policy");
+    control::notify_ready("enforcing policy");
   }
 
   // Not part of a turn: while frozen there may be nothing to do.
@@ -369,11 +369,11 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
   }
 
   std::string metrics() {
-    Exposition out;
+    control::Exposition out;
     expose_daemon(
         {settings_.node, state_, watcher_ ? watcher_->stats() : datastore::WatchStats{}, graph_.get(), dataplane_.get()}, out);
     observations_.expose(out);
-    if (config_.process_metrics) expose_process(out);
+    if (config_.process_metrics) control::expose_process(out);
     return out.text();
   }
 
@@ -418,7 +418,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
 
   // SIGHUP: the configuration file again. A wrong one is refused, the old one stays.
   void reload() {
-    notify_reloading();
+    control::notify_reloading();
     auto again = settings::read_settings(options_.flags);
     std::string refused = again ? file_problem(*again) : again.error().text;
     if (!refused.empty()) {
@@ -438,16 +438,16 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
       set_log_level();
       if (dataplane_) configure();
     }
-    notify_ready(ever_applied_ ? "enforcing policy" : "starting");
+    control::notify_ready(ever_applied_ ? "enforcing policy" : "starting");
   }
 
   void wait_watchdog() {
-    const auto interval = watchdog_interval();
+    const auto interval = control::watchdog_interval();
     if (!interval) return;
     watchdog_timer_.expires_after(*interval);
     watchdog_timer_.async_wait([this](error_code aborted) {
       if (aborted) return;
-      if (health_.live()) notify_alive();
+      if (health_.live()) control::notify_alive();
       wait_watchdog();
     });
   }
@@ -467,11 +467,11 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
   ConfigWatch config_watch_;
   config::Config config_;
   std::vector<std::string> told_problems_;
-  Result<Claim> lock_ = Error{ErrorCode::Unavailable, "not claimed yet"};
+  Result<control::Claim> lock_ = Error{ErrorCode::Unavailable, "not claimed yet"};
 
   asio::io_context io_{1};
   SteadyClock clock_;
-  Health health_{clock_};
+  control::Health health_{clock_};
   Observations observations_;
   KernelPorts ports_{clock_};
   std::unique_ptr<kernel::NetlinkMonitor> monitor_;
@@ -501,7 +501,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
 int run_felix(const Options& options, const settings::Settings& settings) { return Felix{options, settings}.run(); }
 
 int run_cleanup(const settings::Settings& settings) {
-  const auto claim = claim_node(settings);
+  const auto claim = control::claim_node(settings, "felix");
   if (!claim) return told("nothing was taken away", claim.error()), 1;
   const SteadyClock clock;
   KernelPorts ports{clock};

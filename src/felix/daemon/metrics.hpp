@@ -5,31 +5,12 @@
 #pragma once
 
 #include <prometheus/histogram.h>
-#include <prometheus/metric_family.h>
 #include <prometheus/summary.h>
 
 #include <chrono>
-#include <map>
-#include <string>
-#include <vector>
 
+#include "control/exposition.hpp"
 namespace margay::daemon {
-
-using Labels = std::vector<std::pair<std::string, std::string>>;
-
-// Collects samples for one answer.
-class Exposition {
- public:
-  void counter(const std::string& name, const std::string& help, double value, const Labels& labels = {});
-  void gauge(const std::string& name, const std::string& help, double value, const Labels& labels = {});
-  void sample(const std::string& name, const std::string& help, prometheus::MetricType type, prometheus::ClientMetric sample);
-  [[nodiscard]] std::string text() const;
-
- private:
-  prometheus::MetricFamily& family(const std::string& name, const std::string& help, prometheus::MetricType type);
-  std::vector<prometheus::MetricFamily> families_;
-  std::map<std::string, std::size_t> index_;
-};
 
 // Times observed as they happen.
 class Observations {
@@ -40,15 +21,12 @@ class Observations {
   void graph_updated_in(std::chrono::duration<double> time) { graph_.Observe(time.count()); }
   void message_batch(std::size_t messages) { batch_.Observe(static_cast<double>(messages)); }
   void initial_resync(std::chrono::duration<double> time) { initial_resync_ = time.count(); }
-  void expose(Exposition& out) const;
+  void expose(control::Exposition& out) const;
 
  private:
   prometheus::Histogram enforcement_;
   prometheus::Summary apply_, graph_, batch_;
   double initial_resync_ = 0;
 };
-
-// process_* as Prometheus' client libraries name them.
-void expose_process(Exposition& out);
 
 }  // namespace margay::daemon

@@ -2,10 +2,11 @@
 
 #include "support/catch.hpp"
 
+using namespace margay;
 using namespace margay::daemon;
 
 TEST_CASE("samples of one name stand under one HELP and TYPE line") {
-  Exposition out;
+  control::Exposition out;
   out.gauge("felix_iptables_rules", "Number of active iptables rules.", 3, {{"ip_version", "4"}, {"table", "filter"}});
   out.counter("felix_resyncs_started", "Resyncs.", 1);
   out.gauge("felix_iptables_rules", "Number of active iptables rules.", 5, {{"ip_version", "6"}, {"table", "filter"}});
@@ -23,7 +24,7 @@ TEST_CASE("the time from event to enforcement is a histogram") {
   Observations observations;
   observations.enforced_after(std::chrono::milliseconds{7});
   observations.enforced_after(std::chrono::milliseconds{300});
-  Exposition out;
+  control::Exposition out;
   observations.expose(out);
   const std::string text = out.text();
   CHECK(text.find("margay_enforcement_seconds_bucket{le=\"0.005\"} 0\n") != std::string::npos);
@@ -33,8 +34,8 @@ TEST_CASE("the time from event to enforcement is a histogram") {
 }
 
 TEST_CASE("process metrics have Prometheus' names and plausible values") {
-  Exposition out;
-  expose_process(out);
+  control::Exposition out;
+  control::expose_process(out);
   CHECK(out.text().find("process_resident_memory_bytes ") != std::string::npos);
   CHECK(out.text().find("process_open_fds 0\n") == std::string::npos);
 }

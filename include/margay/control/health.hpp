@@ -11,7 +11,7 @@
 
 #include "margay/base/clock.hpp"
 
-namespace margay::daemon {
+namespace margay::control {
 
 class Health {
  public:
@@ -39,4 +39,4 @@ class Health {
   std::map<std::string, Component> components_;
 };
 
-}  // namespace margay::daemon
+}  // namespace margay::control

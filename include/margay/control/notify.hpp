@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace margay::daemon {
+namespace margay::control {
 
 void notify_ready(std::string_view status);
 void notify_status(std::string_view status);
@@ -15,4 +15,4 @@ void notify_stopping();
 // How often at the most systemd wants to hear of us (half its timeout); absent: it does not watch.
 [[nodiscard]] std::optional<std::chrono::microseconds> watchdog_interval();
 
-}  // namespace margay::daemon
+}  // namespace margay::control

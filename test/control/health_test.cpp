@@ -1,10 +1,10 @@
-#include "daemon/health.hpp"
+#include "margay/control/health.hpp"
 
 #include "fakes/manual_clock.hpp"
 #include "support/catch.hpp"
 
 using namespace margay;
-using namespace margay::daemon;
+using namespace margay::control;
 using namespace std::chrono_literals;
 
 TEST_CASE("the whole is ready when every component is, and live while every one has spoken in time") {

@@ -1,10 +1,10 @@
-#include "daemon/notify.hpp"
+#include "margay/control/notify.hpp"
 
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-namespace margay::daemon {
+namespace margay::control {
 namespace {
 
 // A failure to notify is systemd's to notice; there is nothing the daemon could do about it.
@@ -28,4 +28,4 @@ std::optional<std::chrono::microseconds> watchdog_interval() {
   return std::chrono::microseconds{microseconds / 2};
 }
 
-}  // namespace margay::daemon
+}  // namespace margay::control

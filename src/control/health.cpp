@@ -1,4 +1,4 @@
-#include "daemon/health.hpp"
+#include "margay/control/health.hpp"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 
 #include "margay/base/assert.hpp"
 
-namespace margay::daemon {
+namespace margay::control {
 
 void Health::add(const std::string& component, std::chrono::milliseconds timeout) {
   components_[component] = {timeout, true, false, {}, clock_.now()};
@@ -53,4 +53,4 @@ std::string Health::table() const {
   return out;
 }
 
-}  // namespace margay::daemon
+}  // namespace margay::control
