@@ -19,7 +19,6 @@
 
 #include "iptc_handle.hpp"
 #include "iptc_tables.hpp"
-#include "margay/base/heap.hpp"
 #include "xt_encode.hpp"
 
 using namespace margay;
@@ -297,7 +296,6 @@ int main(int argc, char** argv) {
     std::puts("tables_bench: needs root and a network namespace");
     return 77;
   }
-  if (!std::getenv("MARGAY_PLAIN_HEAP")) keep_freed_memory();  // as the daemon does; MARGAY_PLAIN_HEAP=1 measures without
   const std::string lock = "/tmp/margay-bench-" + std::to_string(::getpid()) + ".lock";
   ::setenv("XTABLES_LOCKFILE", lock.c_str(), 1);
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 15;

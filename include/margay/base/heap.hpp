@@ -1,16 +1,12 @@
-// The C library's heap, for a daemon of one thread whose work comes in bursts of one size.
+// Gives the C library's free memory back to the kernel: once, when something large and rare is over.
 //
-// Why: a change of one chain reads and writes its whole table, megabytes in tens of thousands of pieces, and lets go of them at
-// once. By default the C library then gives the memory back to the kernel and faults it in again, page by page, at the next
-// change: at 10,000 rules a third of what we spend ourselves. So freed memory is kept, up to a bound, and given back on request:
-// when something large and rare is over (the first reading of a datastore).
+// Why: glibc by itself returns only what is free at the top of its heap. What the first reading of a datastore leaves free below
+// (the text and JSON of every object) would stay resident for the daemon's life. How much that is has not been measured apart,
+// and it gains no time: tuning the heap for speed showed nothing (decision 0095).
 #pragma once
 
 namespace margay {
 
-// Once, at the start of main().
-void keep_freed_memory() noexcept;
-// Gives back all that is free.
 void release_freed_memory() noexcept;
 
 }  // namespace margay

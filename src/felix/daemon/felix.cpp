@@ -340,7 +340,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     if (ever_applied_ || !outcome.ok) return;
     ever_applied_ = true;
     observations_.initial_resync(took);
-    // Reading the whole datastore leaves the heap larger than what is kept.
+    // Reading the whole datastore leaves a heap with far more free than later changes need.
     release_freed_memory();
     log::info(kDomain, "policy is in force",
               {{"endpoints", dataplane_->endpoint_count()},

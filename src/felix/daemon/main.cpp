@@ -6,12 +6,10 @@
 #include "daemon/felix.hpp"
 #include "daemon/options.hpp"
 #include "daemon/render.hpp"
-#include "margay/base/heap.hpp"
 
 int main(int argc, char** argv) {
   using namespace margay;
   using namespace margay::daemon;
-  keep_freed_memory();
   try {
     Options options;
     if (const auto code = parse_options(argc, argv, options)) return *code;
