@@ -19,7 +19,7 @@ struct Reply {
   std::vector<ReplyLine> lines;
   int code = 0;  // of the last line: how it ended
   [[nodiscard]] bool failed() const noexcept { return code >= 8000; }
-  [[nodiscard]] std::string text() const;  // all lines, for messages
+  [[nodiscard]] std::string text() const;  // all lines in one, for messages
 };
 
 class Bird {
@@ -29,7 +29,7 @@ class Bird {
   // Queues a command; `done` is called once, from the loop, never from within this call. Unavailable: the socket is not there,
   // was closed, or did not answer in time (10 s; 60 s for `configure`); the connection is then made anew for the next command.
   virtual void command(std::string text, Done done) = 0;
-  // Called each time the connection was lost (BIRD ended, or was restarted), after the failures of its commands.
+  // Called each time the connection was lost (BIRD ended, or was restarted), after the failures of its commands. Handlers add up.
   virtual void on_lost(std::function<void()> handler) = 0;
 };
 

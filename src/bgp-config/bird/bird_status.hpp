@@ -14,9 +14,9 @@ namespace margay::bgp {
 
 struct BirdStatus {
   std::string version, router_id, last_reboot, last_reconfiguration, server_time;  // as printed
-  bool up = false;                                                                 // "Daemon is up and running"
-  bool recovering = false;                                                         // graceful restart
-  std::string recovery;                                                            // "Waiting for 2 channels…", for people
+  bool up = false;          // "Daemon is up and running", or reconfiguring; false: shutting down
+  bool recovering = false;  // graceful restart
+  std::string recovery;     // "Waiting for 2 channels…", for people
   friend bool operator==(const BirdStatus&, const BirdStatus&) = default;
 };
 
@@ -45,6 +45,7 @@ struct RouteStatus {
   friend bool operator==(const RouteStatus&, const RouteStatus&) = default;
 };
 
+// Fails with what BIRD answered instead. The other two leave out what they do not understand: lists are for people and metrics.
 [[nodiscard]] Result<BirdStatus> parse_status(const Reply& reply);
 [[nodiscard]] std::vector<ProtocolStatus> parse_protocols(const Reply& reply);  // of `show protocols` and `show protocols all`
 [[nodiscard]] std::vector<RouteStatus> parse_routes(const Reply& reply);
