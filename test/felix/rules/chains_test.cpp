@@ -281,6 +281,16 @@ TEST_CASE("a workload's chains") {
     endpoint.profiles = {"kns.n"};
     CHECK(render().find("-j cali-pi-gnp/a\n-m mark --mark 0x0/0x30000 -j DROP\n") != std::string::npos);
   }
+  SECTION("after every fifth policy an accepted packet leaves") {
+    std::vector<calc::PolicyId> ids;
+    for (const char* name : {"a", "b", "c", "d", "e", "f"}) {
+      policies.add(gnp(name), name);
+      ids.push_back(gnp(name));
+    }
+    endpoint.normal = {{"default", false, ids, {}}};
+    CHECK(render().find("-m mark --mark 0x0/0x30000 -j cali-pi-gnp/e\n-m mark --mark 0x10000/0x10000 -j RETURN\n"
+                        "-m mark --mark 0x0/0x30000 -j cali-pi-gnp/f\n") != std::string::npos);
+  }
   SECTION("a group stands once in the endpoint's chain") {
     policies.add(gnp("b"), "A");
     endpoint.normal = {{"default", false, {gnp("a"), staged("s"), gnp("b")}, {}}};
