@@ -36,4 +36,9 @@ std::optional<std::uint32_t> read_as_number(Field field) {
   return std::nullopt;
 }
 
+std::optional<std::uint32_t> read_as_number_or_unset(Field field) {
+  const auto number = read_as_number(field);
+  return number == 0u ? std::nullopt : number;
+}
+
 }  // namespace margay::model

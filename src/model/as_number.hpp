@@ -11,5 +11,7 @@ namespace margay::model {
 
 [[nodiscard]] std::optional<std::uint32_t> parse_as_number(std::string_view text) noexcept;
 [[nodiscard]] std::optional<std::uint32_t> read_as_number(Field field);
+// The same where 0, which is nobody's number, means that none is given.
+[[nodiscard]] std::optional<std::uint32_t> read_as_number_or_unset(Field field);
 
 }  // namespace margay::model

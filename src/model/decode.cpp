@@ -52,6 +52,11 @@ void decode_kind(const ObjectId& id, Field root, const DecodeOptions& options, D
     case Kind::IPPool: return model::decode_ip_pool(id, root, out);
     case Kind::FelixConfiguration: return model::decode_felix_configuration(id, root, out);
     case Kind::BGPConfiguration: return model::decode_bgp_configuration(id, root, out);
+    case Kind::BGPPeer: return model::decode_bgp_peer(id, root, out);
+    case Kind::BGPFilter: return model::decode_bgp_filter(id, root, out);
+    case Kind::BlockAffinity: return model::decode_block_affinity(id, root, out);
+    case Kind::Secret: return model::decode_secret(id, root, out);
+    case Kind::CalicoNodeStatus: return model::decode_node_status(id, root, out);
     case Kind::ClusterInformation: return model::decode_cluster_information(id, root, out);
     default:
       // Known, but not decoded in this build (KindInfo::decoded): identity only.

@@ -24,6 +24,11 @@ void decode_node(const ObjectId& id, Field root, Decoded& out);
 void decode_ip_pool(const ObjectId& id, Field root, Decoded& out);
 void decode_felix_configuration(const ObjectId& id, Field root, Decoded& out);
 void decode_bgp_configuration(const ObjectId& id, Field root, Decoded& out);
+void decode_bgp_peer(const ObjectId& id, Field root, Decoded& out);
+void decode_bgp_filter(const ObjectId& id, Field root, Decoded& out);
+void decode_block_affinity(const ObjectId& id, Field root, Decoded& out);
+void decode_secret(const ObjectId& id, Field root, Decoded& out);
+void decode_node_status(const ObjectId& id, Field root, Decoded& out);
 void decode_cluster_information(const ObjectId& id, Field root, Decoded& out);
 
 }  // namespace margay::model

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "as_number.hpp"
+#include "bgp_fields.hpp"
 #include "decode_kinds.hpp"
 #include "endpoint_parts.hpp"
 #include "metadata.hpp"
@@ -32,9 +33,11 @@ void set_address(Node& node, Family family, const HostNet& host) {
   (family == Family::V4 ? node.ipv4_net : node.ipv6_net) = host.net;
 }
 
-void check_addr(Field field, Family family) {
-  if (const auto addr = field.addr(); addr && addr->family != family)
-    field.error(fmt::format("must be an IPv{} address", digit(family)));
+void read_drain(Field annotations, Node& node) {
+  static constexpr std::string_view kNames[] = {"drain"};
+  visit_bgp_annotations(annotations, kNames, [&](std::size_t, Field value, std::string_view text) {
+    node.draining = read_flag(value, text).value_or(false);
+  });
 }
 
 void read_bgp(Field bgp, Node& node) {
@@ -47,10 +50,10 @@ void read_bgp(Field bgp, Node& node) {
     if (const auto host = parse_host_net(*text, family)) set_address(node, family, *host);
     else field.error(fmt::format("{} is not an IPv{} address with prefix length", shown(*text), digit(family)));
   }
-  node.as_number = read_as_number(bgp["asNumber"]);
-  check_addr(bgp["ipv4IPIPTunnelAddr"], Family::V4);
+  node.as_number = read_as_number_or_unset(bgp["asNumber"]);
+  (void)bgp["ipv4IPIPTunnelAddr"].addr(Family::V4);
   const Field cluster = bgp["routeReflectorClusterID"];
-  check_addr(cluster, Family::V4);
+  (void)cluster.addr(Family::V4);
   node.route_reflector_cluster_id = cluster.is_text() ? cluster.text().value_or("") : "";
 }
 
@@ -68,10 +71,14 @@ void decode_node(const ObjectId& id, Field root, Decoded& out) {
   append_labels(root["metadata"]["labels"], {}, pairs);
   node->labels = Labels{std::move(pairs)};
   read_bgp(spec["bgp"], *node);
-  check_addr(spec["ipv4VXLANTunnelAddr"], Family::V4);
-  check_addr(spec["ipv6VXLANTunnelAddr"], Family::V6);
+  (void)spec["ipv4VXLANTunnelAddr"].addr(Family::V4);
+  (void)spec["ipv6VXLANTunnelAddr"].addr(Family::V6);
   for (const std::string_view mac : {"vxlanTunnelMACAddr", "vxlanTunnelMACAddrV6"}) (void)spec[mac].mac();
-  spec.known({"orchRefs", "wireguard", "addresses", "interfaces"});
+  const Field wireguard = spec["wireguard"];
+  node->wireguard[index(Family::V4)] = wireguard["interfaceIPv4Address"].addr(Family::V4);
+  node->wireguard[index(Family::V6)] = wireguard["interfaceIPv6Address"].addr(Family::V6);
+  spec.known({"orchRefs", "addresses", "interfaces"});
+  read_drain(root["metadata"]["annotations"], *node);
   const Field status = root["status"];
   status.known({"wireguardPublicKey", "wireguardPublicKeyV6"});
   read_pod_cidrs(status["podCIDRs"], *node);
@@ -86,12 +93,15 @@ void decode_kubernetes_node(const ObjectId& id, Field root, Decoded& out) {
   const Field spec = root["spec"];
   spec.known_all();
   root["status"].known_all();
-  enum At : std::size_t { kV4, kV6, kAsNumber, kCluster, kLabels, kCount };
+  enum At : std::size_t { kV4, kV6, kAsNumber, kCluster, kLabels, kWireguardV4, kWireguardV6, kDrain, kCount };
   std::array<Annotation, kCount> annotations{{{"projectcalico.org/IPv4Address", {}},
                                               {"projectcalico.org/IPv6Address", {}},
                                               {"projectcalico.org/ASNumber", {}},
                                               {"projectcalico.org/RouteReflectorClusterID", {}},
-                                              {"projectcalico.org/labels", {}}}};
+                                              {"projectcalico.org/labels", {}},
+                                              {"projectcalico.org/IPv4WireguardInterfaceAddr", {}},
+                                              {"projectcalico.org/IPv6WireguardInterfaceAddr", {}},
+                                              {"bgp.margay.io/drain", {}}}};
   find_annotations(root["metadata"]["annotations"], annotations);
 
   LabelPairs pairs;
@@ -104,10 +114,16 @@ void decode_kubernetes_node(const ObjectId& id, Field root, Decoded& out) {
   append_labels(root["metadata"]["labels"], {}, pairs);  // of equal keys the last wins: Kubernetes' own
   node->labels = Labels{std::move(pairs)};
 
-  for (const Family family : kFamilies)
+  for (const Family family : kFamilies) {
     if (const auto host = parse_host_net(annotations[family == Family::V4 ? kV4 : kV6].text(), family))
       set_address(*node, family, *host);
+    const auto tunnel = Addr::parse(annotations[family == Family::V4 ? kWireguardV4 : kWireguardV6].text());
+    if (tunnel && tunnel->family == family) node->wireguard[index(family)] = tunnel;
+  }
   node->as_number = parse_as_number(annotations[kAsNumber].text());
+  if (node->as_number == 0u) node->as_number.reset();
+  node->draining = annotations[kDrain].text() == "true";
+  if (root.reader().strict()) read_drain(root["metadata"]["annotations"], *node);  // an operator writes it, who wants to know
   if (const auto cluster = Addr::parse(annotations[kCluster].text()); cluster && cluster->family == Family::V4)
     node->route_reflector_cluster_id = cluster->to_string();
   read_pod_cidrs(spec["podCIDRs"], *node);

@@ -57,6 +57,12 @@ void decode_service(const ObjectId& id, Field root, Decoded& out) {
     port.node_port = static_cast<std::uint16_t>(item["nodePort"].integer(0, 65535).value_or(0));
     service->ports.push_back(std::move(port));
   }
+  // Kubernetes does not judge it.
+  if (const Field wanted = spec["loadBalancerIP"]; wanted.is_text())
+    service->requested_load_balancer_ip = Addr::parse(wanted.text().value_or(""));
+  static constexpr Choice<Family> kServiceFamilies[] = {{"IPv4", Family::V4}, {"IPv6", Family::V6}};
+  for (const Field item : spec["ipFamilies"].items())
+    if (const auto family = item.choice(kServiceFamilies)) append_once(service->families, *family);
   service->external_policy_local = is_local(spec["externalTrafficPolicy"]);
   service->internal_policy_local = is_local(spec["internalTrafficPolicy"]);
 
@@ -72,6 +78,7 @@ void decode_endpoint_slice(const ObjectId& id, Field root, Decoded& out) {
   enum class Type { V4, V6, Name };
   static constexpr Choice<Type> kTypes[] = {{"IPv4", Type::V4}, {"IPv6", Type::V6}, {"FQDN", Type::Name}};
   const auto type = root["addressType"].require().choice(kTypes);
+  if (type && *type != Type::Name) slice->family = *type == Type::V4 ? Family::V4 : Family::V6;
   for (const Field item : root["endpoints"].items(1000)) {
     EndpointSlice::Endpoint endpoint;
     item.known({"hostname", "targetRef", "zone", "hints", "deprecatedTopology"});

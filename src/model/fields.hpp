@@ -138,6 +138,7 @@ class Field {
 
   // ---- network values (fields_values.cpp) ------------------------------------------------------------------------
   [[nodiscard]] std::optional<Addr> addr() const;
+  [[nodiscard]] std::optional<Addr> addr(Family family) const;
   [[nodiscard]] std::optional<Cidr> cidr() const;         // A/n, host bits masked away, or a bare address
   [[nodiscard]] std::optional<Cidr> masked_cidr() const;  // host bits are an error
   [[nodiscard]] std::optional<Mac> mac() const;

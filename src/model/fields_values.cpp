@@ -17,6 +17,13 @@ std::optional<Addr> Field::addr() const {
   return parsed;
 }
 
+std::optional<Addr> Field::addr(Family family) const {
+  const auto parsed = addr();
+  if (!parsed || parsed->family == family) return parsed;
+  error(fmt::format("must be an IPv{} address", digit(family)));
+  return std::nullopt;
+}
+
 std::optional<Cidr> Field::cidr() const {
   const auto given = text();
   if (!given) return std::nullopt;

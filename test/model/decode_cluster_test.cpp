@@ -388,7 +388,7 @@ TEST_CASE("cluster information") {
 }
 
 TEST_CASE("kinds that this build does not decode are accepted as they are") {
-  const Decoded out = decoded(calico("BGPPeer", "tor1", R"j({"peerIP":"10.0.0.1","whatever":[1,2]})j"));
+  const Decoded out = decoded(calico("IPAMBlock", "10-0-0-0-26", R"j({"cidr":"10.0.0.0/26","whatever":[1,2]})j"));
   CHECK_FALSE(out.key);
   CHECK_FALSE(out.value);
 }

@@ -51,7 +51,19 @@ constexpr const char* kCorpus[] = {
       "bpfConntrackTimeouts":{"tcpSynSent":"Auto"},"bpfLogFilters":{"all":"tcp"},"externalNodesList":["10.0.0.1"],"istioDSCPMark":"EF","natOutgoingAddress":"1.2.3.4","logActionRateLimit":"5/second"}})j",
     R"j({"apiVersion":"projectcalico.org/v3","kind":"BGPConfiguration","metadata":{"name":"default"},"spec":{"serviceClusterIPs":[{"cidr":"10.96.0.0/12"}]}})j",
     R"j({"apiVersion":"projectcalico.org/v3","kind":"ClusterInformation","metadata":{"name":"default"},"spec":{"clusterGUID":"0f3f","datastoreReady":true}})j",
-    R"j({"apiVersion":"projectcalico.org/v3","kind":"BGPPeer","metadata":{"name":"tor1"},"spec":{"peerIP":"10.0.0.1"}})j"};
+    R"j({"apiVersion":"projectcalico.org/v3","kind":"BGPConfiguration","metadata":{"name":"default"},"spec":{"logSeverityScreen":"Info","asNumber":"1.10","listenPort":178,"bindMode":"NodeIP",
+      "communities":[{"name":"std","value":"1:2"}],"prefixAdvertisements":[{"cidr":"10.0.0.0/8","communities":["std","1:2:3"]}],"nodeMeshPassword":{"secretKeyRef":{"name":"a","key":"b"}},
+      "nodeMeshMaxRestartTime":"1m","ignoredInterfaces":["eth*"],"localWorkloadPeeringIPV4":"169.254.1.1","programClusterRoutes":"Enabled","ipv4NormalRoutePriority":1024}})j",
+    R"j({"apiVersion":"projectcalico.org/v3","kind":"BGPPeer","metadata":{"name":"tor1","annotations":{"bgp.margay.io/bfd":"true","bgp.margay.io/bfd-min-rx":"300","bgp.margay.io/hold-time":"30",
+      "bgp.margay.io/max-prefixes":"9","bgp.margay.io/max-prefixes-action":"warn","bgp.margay.io/unnumbered":"eth0"}},"spec":{"node":"n1","peerIP":"[fe80::1%eth0]:179","asNumber":65000,
+      "localASNumber":"65001","keepOriginalNextHop":true,"password":{"secretKeyRef":{"name":"a","key":"b"}},"maxRestartTime":"10s","keepaliveTime":"5s","ttlSecurity":2,"filters":["f"]}})j",
+    R"j({"apiVersion":"projectcalico.org/v3","kind":"BGPPeer","metadata":{"name":"rr"},"spec":{"nodeSelector":"all()","peerSelector":"has(rr)","nextHopMode":"Self"}})j",
+    R"j({"apiVersion":"projectcalico.org/v3","kind":"BGPFilter","metadata":{"name":"f"},"spec":{"importV4":[{"cidr":"10.0.0.0/8","matchOperator":"In","prefixLength":{"min":8,"max":24},
+      "source":"RemotePeers","interface":"eth*","peerType":"eBGP","communities":{"values":["1:2"]},"asPathPrefix":[1,"1.1"],"priority":5,"action":"Accept",
+      "operations":[{"addCommunity":{"value":"1:2:3"}},{"prependASPath":{"prefix":[1]}},{"setPriority":{"value":1}}]}],"exportV6":[{"action":"Reject"}]}})j",
+    R"j({"apiVersion":"projectcalico.org/v3","kind":"BlockAffinity","metadata":{"name":"b"},"spec":{"state":"pending","node":"n1","type":"host","cidr":"10.0.0.0/26","deleted":false}})j",
+    R"j({"apiVersion":"projectcalico.org/v3","kind":"CalicoNodeStatus","metadata":{"name":"s"},"spec":{"node":"n1","classes":["Agent","BGP"],"updatePeriodSeconds":10}})j",
+    R"j({"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"kube-system"},"type":"Opaque","data":{"a":"aHVudGVyMg=="},"stringData":{"b":"x"}})j"};
 
 std::uint64_t from_env(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);

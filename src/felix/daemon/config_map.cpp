@@ -19,10 +19,13 @@ dataplane::Config dataplane_config(const config::Config& config) {
   return out;
 }
 
+// What only routing reads is not watched: passwords least of all.
 std::set<Kind> felix_kinds() {
   std::set<Kind> out;
   for (const KindInfo& kind : all_kinds())
     if (kind.decoded) out.insert(kind.kind);
+  for (const Kind kind : {Kind::BGPPeer, Kind::BGPFilter, Kind::BlockAffinity, Kind::Secret, Kind::CalicoNodeStatus})
+    out.erase(kind);
   return out;
 }
 
