@@ -8,10 +8,11 @@
 // ConfigFiles. What BIRD refuses never becomes the live file. Errors come with the resource that caused them, so that the view
 // can leave that one out.
 //
-// Nothing is configured that BIRD is known to run. Known is: BIRD acknowledged it, and still says the `Last reboot` and `Last
-// reconfiguration` it said right after. The note of these lies beside the files, so that our restart configures nothing either;
-// commit() removes it, so that a death in between makes us configure again, which changes nothing in BIRD that is equal.
-// After each loss of the connection the two are compared anew.
+// Nothing is configured that BIRD is known to run. Known is what BIRD acknowledged over the connection that still stands. For our
+// own restart, a note beside the files keeps what was acknowledged and the `Last reboot` and `Last reconfiguration` that BIRD
+// said right after; if it still says so, it runs that. commit() removes the note first, so that a death in between makes us
+// configure again. A lost connection means the same: the two times may have whole seconds only, in which a BIRD can come back
+// with another file; and an equal configuration changes nothing in BIRD.
 //
 // `configure` always names the live file: without a name BIRD reads the one it was started with.
 #pragma once

@@ -69,13 +69,19 @@ struct Publisher::State : std::enable_shared_from_this<State> {
       const auto self = weak.lock();
       if (!self || self->turn != mine) return;
       if (reply) return then(*reply);
-      self->sure = false;
+      self->forget();
       if (otherwise) return otherwise(reply.error());
       self->fail(reply.error());
     });
   }
 
   // ---- the algorithm ---------------------------------------------------------------------------------------------------
+  // What BIRD runs is not known any more.
+  void forget() {
+    runs.reset();
+    note.reset();
+  }
+
   void begin() {
     step = Step::Running;
     ++turn;
@@ -85,7 +91,7 @@ struct Publisher::State : std::enable_shared_from_this<State> {
       newer.reset();
       digest = digest_of(wanted->main);
     }
-    if (!sure) return look();
+    if (!looked) return look();
     decide();
   }
 
@@ -94,14 +100,10 @@ struct Publisher::State : std::enable_shared_from_this<State> {
       const auto status = parse_status(reply);
       if (!status) return fail(status.error());
       const Baseline now{status->last_reboot, status->last_reconfiguration};
-      if (!note) read_note();
-      if (!note || !(*note == now)) {
-        runs.reset();
-        note.reset();
-      } else if (!runs) {
-        runs = noted_digest;
-      }
-      sure = true;
+      read_note();
+      if (note == now) runs = noted_digest;
+      else forget();
+      looked = true;
       decide();
     });
   }
@@ -120,8 +122,7 @@ struct Publisher::State : std::enable_shared_from_this<State> {
   }
 
   void commit() {
-    note.reset();
-    runs.reset();
+    forget();
     if (Status committed = files.commit(); !committed) return fail(std::move(committed).error());
     configure(digest);
   }
@@ -129,8 +130,7 @@ struct Publisher::State : std::enable_shared_from_this<State> {
   // Makes BIRD read the live file, whose main text has this digest.
   void configure(const std::string& what) {
     forced = false;
-    note.reset();
-    runs.reset();
+    forget();
     ask("configure \"" + files.live_path() + "\"", [this, what](const Reply& reply) {
       switch (reply.code) {
         case Reconfigured: return acknowledged(what);
@@ -218,7 +218,7 @@ struct Publisher::State : std::enable_shared_from_this<State> {
     step = Step::Idle;
     ++turn;
     cause.clear();
-    if (newer || forced || !sure) wake_in(Clock::duration::zero(), Step::Due);
+    if (newer || forced) wake_in(Clock::duration::zero(), Step::Due);
     tell(outcome);
   }
 
@@ -253,7 +253,7 @@ struct Publisher::State : std::enable_shared_from_this<State> {
   Clock::time_point asked{};
   std::string cause;
   bool forced = false;              // configure, whatever BIRD is known to run
-  bool sure = false;                // `runs` is true, or nothing is known to run
+  bool looked = false;              // whether BIRD still runs what we noted in an earlier life
   std::optional<std::string> runs;  // digest of what BIRD is known to run
   std::optional<Baseline> note;
   std::string noted_digest;
@@ -266,7 +266,8 @@ Publisher::Publisher(Bird& bird, ConfigFiles& files, const Clock& clock, After a
   bird.on_lost([weak = std::weak_ptr{state_}] {
     const auto self = weak.lock();
     if (!self) return;
-    self->sure = false;
+    self->forget();
+    self->forced = self->wanted || self->newer;
     // Between two commands: another BIRD may answer the next one.
     if (self->step == State::Step::Running) return self->fail({ErrorCode::Unavailable, "BIRD closed the connection"});
     if (self->step == State::Step::Idle && self->wanted) {
@@ -293,12 +294,10 @@ void Publisher::again(std::string_view why) {
     state_->wake_in(Clock::duration::zero(), State::Step::Due);
 }
 
-bool Publisher::in_force() const {
-  return state_->step == State::Step::Idle && state_->wanted && state_->sure && state_->runs == state_->digest;
-}
+bool Publisher::in_force() const { return state_->step == State::Step::Idle && state_->wanted && state_->runs == state_->digest; }
 
 std::optional<Publisher::Baseline> Publisher::baseline() const {
-  if (state_->step != State::Step::Idle || !state_->sure) return std::nullopt;
+  if (state_->step != State::Step::Idle) return std::nullopt;
   return state_->note;
 }
 
