@@ -1,8 +1,9 @@
 // Renderer: a Router → the files of a BIRD 2 configuration, byte for byte the same for the same router.
 //
-// Files. bird.conf has globals and includes the parts by name: parts are named after their content ("peers-<digest>.conf", 16 or more lower-case hexadecimal digits: what is named otherwise is never removed), so
-// that a new set lies beside the old one until bird.conf, renamed into place, points to it, and a part that did not change is not
-// written again. Incremental: text of sessions, filters and routes that did not change is kept from the last call.
+// Files. bird.conf has globals and includes the parts by name: parts are named after their content ("peers-<digest>.conf", 16 or
+// more lower-case hexadecimal digits: what is named otherwise is never removed), so that a new set lies beside the old one until
+// bird.conf, renamed into place, points to it, and a part that did not change is not written again. Incremental: text of
+// sessions, filters and routes that did not change is kept from the last call.
 #pragma once
 
 #include <map>
