@@ -63,10 +63,8 @@ std::string read_interface_pattern(Field field) {
 }
 
 const char* wrong_neighbour(const Addr& addr) noexcept {
-  static const Cidr multicast_v4 = *Cidr::parse("224.0.0.0/4"), multicast_v6 = *Cidr::parse("ff00::/8");
   static const Cidr mapped = *Cidr::parse("::ffff:0:0/96");
   if (addr == Addr{addr.family, {}}) return "is the address of no host";
-  if (multicast_v4.contains(addr) || multicast_v6.contains(addr)) return "is a multicast address";
   if (mapped.contains(addr)) return "is an IPv4 address in IPv6 form; write the IPv4 address";
   return nullptr;
 }

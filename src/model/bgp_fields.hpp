@@ -28,7 +28,8 @@ inline constexpr std::uint32_t kMaxKeepaliveTime = 65535;  // as the hold time, 
 // Shell pattern of names of interfaces.
 [[nodiscard]] std::string read_interface_pattern(Field field);
 
-// Why no neighbour can have this address, or null. BIRD refuses its whole configuration for such a one.
+// Why no neighbour can have this address, or null. For some of them BIRD refuses its whole configuration. Multicast addresses
+// pass: BIRD takes them, and Calico's own examples have them (ffee::10).
 [[nodiscard]] const char* wrong_neighbour(const Addr& addr) noexcept;
 [[nodiscard]] bool is_link_local(const Addr& addr) noexcept;  // fe80::/10
 
