@@ -31,24 +31,40 @@ FieldError split_field(const std::string& text) {
   return {text.substr(0, colon), text.substr(colon + 2)};
 }
 
+// Of a value of a Secret, so that one sees whether there is one.
+std::string hidden(const json& value, bool base64) {
+  if (!value.is_string()) return std::string{kHidden} + ">";
+  const std::string& text = value.get_ref<const std::string&>();
+  std::size_t size = text.size();
+  if (base64) {
+    const auto count = [&](char c) { return static_cast<std::size_t>(std::count(text.begin(), text.end(), c)); };
+    size = (size - count('\n') - count('\r') - count('=')) * 3 / 4;
+  }
+  return fmt::format("{}: {} bytes>", kHidden, size);
+}
+
+// Errors for values that `get` hid; they are emptied, because what else the decoder would say of them is no help.
+std::vector<FieldError> take_hidden(json& secret) {
+  std::vector<FieldError> errors;
+  for (const char* field : {"data", "stringData"}) {
+    const auto data = secret.find(field);
+    if (data == secret.end() || !data->is_object()) continue;
+    for (auto entry = data->begin(); entry != data->end(); ++entry) {
+      if (!entry->is_string() || !entry->get_ref<const std::string&>().starts_with(kHidden)) continue;
+      errors.push_back({fmt::format("{}.{}", field, entry.key()), "margayctl hides this value; write the real one"});
+      *entry = "";
+    }
+  }
+  return errors;
+}
+
 std::vector<FieldError> check(const ObjectId& id, const json& object) {
   // A built-in object as `get` shows it may be applied again; the decoder refuses to be given some of them.
   if (const auto made = built_in(id); made && normal_form(id, *made) == object) return {};
-  std::vector<FieldError> errors = decode(id, object, {}, /*strict=*/true).errors;
-  if (id.kind != Kind::Secret) return errors;
-  for (const char* field : {"data", "stringData"}) {
-    const auto data = object.find(field);
-    if (data == object.end() || data->is_null()) continue;
-    if (!data->is_object()) {
-      errors.push_back({field, "must be an object"});
-      continue;
-    }
-    for (const auto& [key, value] : data->items()) {
-      if (!value.is_string()) errors.push_back({fmt::format("{}.{}", field, key), "must be a text"});
-      else if (value == kHidden)
-        errors.push_back({fmt::format("{}.{}", field, key), "margayctl hides this value; write the real one"});
-    }
-  }
+  if (id.kind != Kind::Secret) return decode(id, object, {}, /*strict=*/true).errors;
+  json secret = object;
+  std::vector<FieldError> errors = take_hidden(secret);
+  for (FieldError& error : decode(id, secret, {}, /*strict=*/true).errors) errors.push_back(std::move(error));
   return errors;
 }
 
@@ -141,12 +157,13 @@ json presented(Kind kind, json object, std::string_view revision) {
   json& shown_metadata = out["metadata"];
   if (const auto notes = shown_metadata.find("annotations"); notes != shown_metadata.end() && notes->is_object())
     notes->erase("kubectl.kubernetes.io/last-applied-configuration");
-  for (const char* field : {"data", "stringData"}) {
+  for (const bool base64 : {true, false}) {
+    const char* field = base64 ? "data" : "stringData";
     const auto data = object.find(field);
     if (data == object.end()) continue;
     out[field] = json::object();
     if (!data->is_object()) continue;
-    for (const auto& [key, value] : data->items()) out[field][key] = kHidden;
+    for (const auto& [key, value] : data->items()) out[field][key] = hidden(value, base64);
   }
   return out;
 }

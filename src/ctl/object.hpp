@@ -15,7 +15,8 @@
 
 namespace margay::ctl {
 
-inline constexpr std::string_view kHidden = "<hidden>";
+// How a hidden value starts, its size following: "<hidden: 7 bytes>". Nothing that starts so can be written.
+inline constexpr std::string_view kHidden = "<hidden";
 
 struct Prepared {
   std::optional<ObjectId> id;

@@ -1,6 +1,7 @@
 #include "table.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -101,6 +102,14 @@ std::string address_of(const json& object, std::string_view type) {
   for (const json& address : *list)
     if (text(address, "type") == type) out.append(out.empty() ? "" : ",").append(text(address, "address"));
   return out;
+}
+
+std::string secret_keys(const json& object) {
+  std::set<std::string> keys;
+  for (const char* field : {"data", "stringData"})
+    if (const json* map = at(object, field); map != nullptr && map->is_object())
+      for (const auto& [key, value] : map->items()) keys.insert(key);
+  return std::to_string(keys.size());
 }
 
 std::string nat_pairs(const json& object) {
@@ -223,7 +232,7 @@ std::vector<Column> columns(Kind kind, const json& o, const TableOptions& option
       out = {{"INTERNAL-IP", address_of(o, "InternalIP")}, {"PODCIDRS", text(o, "spec.podCIDRs", text(o, "spec.podCIDR"))}};
       more({{"LABELS", pairs(o, "metadata.labels")}});
       return out;
-    case Kind::Secret: return {{"TYPE", text(o, "type", "Opaque")}, {"DATA", count(o, "data")}};
+    case Kind::Secret: return {{"TYPE", text(o, "type", "Opaque")}, {"DATA", secret_keys(o)}};
     case Kind::Namespace:
     case Kind::ServiceAccount: more({{"LABELS", pairs(o, "metadata.labels")}}); return out;
     default: return out;

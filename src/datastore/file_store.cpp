@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -108,7 +109,7 @@ class FileStore final : public Store {
     if (*found) {
       written = write_file((*found)->path, replaced(**found, &object), mode_for(id, &(*found)->st), &(*found)->st);
     } else {
-      written = write_file(layout_path(id), write_yaml(object), mode_for(id, nullptr), nullptr);
+      written = write_file(layout_path(id), write_yaml(object), mode_for(id, nullptr), nullptr, id.kind == Kind::Secret);
     }
     if (!written) return std::move(written).error().in("write " + describe(id));
     return revision_of(object);
@@ -333,7 +334,9 @@ class FileStore final : public Store {
     return {};
   }
 
-  Status write_file(const std::string& path, const std::string& text, mode_t mode, const struct stat* before) {
+  // `secret`: a new file goes to the group that bgp-config is in, where there is one.
+  Status write_file(const std::string& path, const std::string& text, mode_t mode, const struct stat* before,
+                    bool secret = false) {
     // Where the path is a symbolic link the file behind it is changed, not the link.
     std::string full = root_ + "/" + path;
     if (char* const real = ::realpath(full.c_str(), nullptr)) {
@@ -363,6 +366,8 @@ class FileStore final : public Store {
       // Owner before mode: chown clears set-id bits; without the right to give away, our own stays.
       if (before != nullptr && (before->st_uid != ::geteuid() || before->st_gid != ::getegid()))
         (void)!::fchown(fd.get(), before->st_uid, before->st_gid);
+      if (secret)
+        if (const group* readers = ::getgrnam("margay")) (void)!::fchown(fd.get(), static_cast<uid_t>(-1), readers->gr_gid);
       if (::fchmod(fd.get(), mode) != 0) return failed("chmod");
       if (::fsync(fd.get()) != 0) return failed("sync");
     }

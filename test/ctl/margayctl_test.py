@@ -231,7 +231,7 @@ class Guards(Base):
             for what in (("secrets", "-A"), ("secret", "bgp", "-n", "shop"), ("all", "-A")):
                 self.assertNotIn("aHVudGVyMg", self.ok("get", *what, "-o", form))
         shown = self.ok("get", "secret", "bgp", "-n", "shop", "-o", "yaml")
-        self.assertIn("<hidden>", shown)
+        self.assertIn("<hidden: 7 bytes>", shown)
         err = self.fails(1, "apply", "-f", "-", stdin=shown)
         self.assertIn("data.pw", err)
         stored = self.store / "secrets/shop/bgp.yaml"

@@ -75,9 +75,11 @@ TEST_CASE("secrets: values are never shown, and what is shown cannot be written"
       "data": {"pw": "c2VjcmV0"}, "stringData": {"q": "c2VjcmV0"}})");
   const json shown = presented(Kind::Secret, secret, "r");
   CHECK(shown.dump().find("c2VjcmV0") == std::string::npos);
-  CHECK(shown["data"]["pw"] == kHidden);
+  CHECK(shown["data"]["pw"] == "<hidden: 6 bytes>");
+  CHECK(shown["stringData"]["q"] == "<hidden: 8 bytes>");
   CHECK(shown["metadata"]["annotations"]["note"] == "n");
   CHECK(first_error(shown).find("data.pw: margayctl hides this value") != std::string::npos);
+  CHECK(prepare(shown, "").errors.size() == 2);  // nothing about base64
   for (const char* odd : {R"("c2VjcmV0")", R"(["c2VjcmV0"])"}) {
     json broken = secret;
     broken["data"] = json::parse(odd);

@@ -74,3 +74,28 @@ TEST_CASE("table: every kind shows an object that is nothing but a name, or is m
     }
   }
 }
+
+TEST_CASE("table: the kinds of routing as calicoctl shows them; of secrets, how many") {
+  const auto row = [](Kind kind, const char* object, bool wide = false) {
+    TableOptions options;
+    options.wide = wide;
+    return table_of(kind, {json::parse(object)}, options);
+  };
+  CHECK(
+      row(Kind::BGPConfiguration,
+          R"j({"metadata":{"name":"default"},"spec":{"logSeverityScreen":"Info","nodeToNodeMeshEnabled":true,"asNumber":"1.10"}})j") ==
+      "NAME      LOGSEVERITY   MESHENABLED   ASNUMBER\ndefault   Info          true          1.10\n");
+  CHECK(row(Kind::BGPConfiguration, R"j({"metadata":{"name":"default"}})j") ==
+        "NAME      LOGSEVERITY   MESHENABLED   ASNUMBER\ndefault   -             -             -\n");
+  CHECK(row(Kind::BGPPeer, R"j({"metadata":{"name":"tor"},"spec":{"peerIP":"[fd00::1]:179","nodeSelector":"all()","asNumber":64512
+}
+})j") == "NAME    PEERIP          NODE    ASN\ntor     [fd00::1]:179   all()   64512\n");
+  CHECK(row(Kind::BGPPeer, R"j({"metadata":{"name":"tor"},"spec":{"peerIP":"10.0.0.1","asNumber":1}})j") ==
+        "NAME    PEERIP     NODE       ASN\ntor     10.0.0.1   (global)   1\n");
+  CHECK(row(Kind::BGPFilter, R"j({"metadata":{"name":"f"},"spec":{"exportV4":[{},{}],"importV6":[{}]}})j") ==
+        "NAME    NUMEXPORTV4   NUMIMPORTV4   NUMEXPORTV6   NUMIMPORTV6\nf       2             0             0             1\n");
+  CHECK(row(Kind::CalicoNodeStatus, R"j({"metadata":{"name":"s"},"spec":{"node":"n1","classes":["Agent","BGP"]}})j", true) ==
+        "NAME    NODE    CLASSES\ns       n1      Agent,BGP\n");
+  CHECK(row(Kind::Secret, R"j({"metadata":{"name":"s"},"data":{"a":"x","b":"y"},"stringData":{"b":"z","c":"t"}})j") ==
+        "NAME    TYPE     DATA\ns       Opaque   3\n");
+}

@@ -1,6 +1,7 @@
 #include "file_store.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -49,6 +50,38 @@ TEST_CASE("new objects are written where the contract says, readable") {
   struct stat st {};
   REQUIRE(::stat((dir / "secrets/web/key.yaml").c_str(), &st) == 0);
   CHECK((st.st_mode & 0777) == 0640);
+}
+
+TEST_CASE("a new secret is the group's that bgp-config is in, and an old one keeps its group") {
+  TempDir dir;
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    write_file(dir / "group", "root:x:0:\nmargay:x:4711:\n");
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount((dir / "group").c_str(), "/etc/group", nullptr, MS_BIND, nullptr) != 0)
+      ::_exit(77);
+    const ObjectId secret{Kind::Secret, "web", "key"};
+    json object{{"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", {{"name", "key"}, {"namespace", "web"}}}};
+    const auto store = datastore::make_file_store(dir / "store");
+    const std::string path = dir / "store/secrets/web/key.yaml";
+    if (::mkdir((dir / "store").c_str(), 0755) != 0 || !store->put_if(secret, object.dump(), "")) ::_exit(1);
+    struct stat st {};
+    if (::stat(path.c_str(), &st) != 0 || st.st_gid != 4711 || (st.st_mode & 0777) != 0640) ::_exit(2);
+    if (!store->put_if(kSet, set_object("s1", "a"), "")) ::_exit(3);
+    if (::stat((dir / "store/globalnetworksets.projectcalico.org/s1.yaml").c_str(), &st) != 0 || st.st_gid == 4711) ::_exit(4);
+    object["type"] = "Opaque";
+    if (::chown(path.c_str(), 0, 4712) != 0 || !store->put_if(secret, object.dump(), std::nullopt)) ::_exit(5);
+    if (::stat(path.c_str(), &st) != 0 || st.st_gid != 4712) ::_exit(6);
+    ::_exit(0);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+    std::cerr << "skipped: no right to mount over /etc/group in a mount namespace of its own\n";
+    return;
+  }
+  CHECK(status == 0);
 }
 
 TEST_CASE("an object is replaced where it lives, and its neighbours stay byte for byte") {
