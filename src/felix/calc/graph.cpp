@@ -43,7 +43,7 @@ struct Graph::Nodes {
         local{options.node, out},
         rules{local, sets, out, options.staged_rules},
         resolver{local, rules, out},
-        pass_through{out} {
+        pass_through{options.node, out} {
     wire();
   }
 
@@ -117,7 +117,7 @@ void Graph::Nodes::wire() {
     cluster.tiers.count(key, tier != nullptr);
   });
 
-  //  Node, IPPool, BGPConfiguration ─▶ PassThrough ─▶ Sequencer
+  //  Node, IPPool, BGPConfiguration, BlockAffinity ─▶ PassThrough ─▶ Sequencer
   dispatcher.on<Node>(Kind::Node, [this](const Key& key, const Ref<Node>& node) {
     pass_through.on_node(key, node);
     cluster.on_node(key, node != nullptr);
@@ -125,6 +125,10 @@ void Graph::Nodes::wire() {
   dispatcher.on<IpPool>(Kind::IPPool, [this](const Key& key, const Ref<IpPool>& pool) { pass_through.on_pool(key, pool); });
   dispatcher.on<BgpConfiguration>(Kind::BGPConfiguration, [this](const Key& key, const Ref<BgpConfiguration>& configuration) {
     pass_through.on_bgp_configuration(key, configuration);
+  });
+
+  dispatcher.on<BlockAffinity>(Kind::BlockAffinity, [this](const Key& key, const Ref<BlockAffinity>& affinity) {
+    pass_through.on_block_affinity(key, affinity);
   });
 
   //  ClusterInformation ─▶ the brake

@@ -140,11 +140,15 @@ struct ServiceCidrsUpdate {
   std::vector<Cidr> cidrs;
 };  // cluster, external and load-balancer IPs; sorted, distinct
 
+struct BlocksUpdate {
+  std::vector<Cidr> blocks;
+};  // this node's address blocks that a blackhole belongs to; sorted, distinct
+
 struct InSync {};
 
 using Message = std::variant<SetUpdate, SetDelta, SetRemove, PolicyUpdate, PolicyRemove, ProfileUpdate, ProfileRemove,
                              WorkloadUpdate, WorkloadRemove, HostEndpointUpdate, HostEndpointRemove, NodeUpdate, NodeRemove,
-                             PoolUpdate, PoolRemove, ServiceCidrsUpdate, InSync>;
+                             PoolUpdate, PoolRemove, ServiceCidrsUpdate, BlocksUpdate, InSync>;
 
 class MessageSink {
  public:

@@ -50,4 +50,17 @@ void PassThrough::on_bgp_configuration(const Key& key, const Ref<BgpConfiguratio
   else out_.service_cidrs.set(Symbol{}, std::move(cidrs));
 }
 
+void PassThrough::on_block_affinity(const Key& key, const Ref<BlockAffinity>& affinity) {
+  const bool ours = affinity && affinity->of_host && affinity->node == node_ &&
+                    affinity->state != BlockAffinity::State::Pending && !affinity->cidr.is_host();
+  if (ours) blocks_.insert_or_assign(key.name, affinity->cidr);
+  else if (blocks_.erase(key.name) == 0) return;
+  std::vector<Cidr> blocks;
+  for (const auto& [name, cidr] : blocks_) blocks.push_back(cidr);
+  std::sort(blocks.begin(), blocks.end());
+  blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
+  if (blocks.empty()) out_.blocks.remove(Symbol{});
+  else out_.blocks.set(Symbol{}, std::move(blocks));
+}
+
 }  // namespace margay::calc

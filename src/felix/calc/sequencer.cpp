@@ -6,7 +6,7 @@ namespace margay::calc {
 
 bool Sequencer::dirty() const noexcept {
   return !policies.empty() || !profiles.empty() || !workloads.empty() || !host_endpoints.empty() || !nodes.empty() ||
-         !pools.empty() || !service_cidrs.empty();
+         !pools.empty() || !service_cidrs.empty() || !blocks.empty();
 }
 
 // References before their users, and after them on the way out.
@@ -33,6 +33,8 @@ void Sequencer::flush(SetIndex& sets, MessageSink& sink) {
   pools.flush_updates([&](const auto& name, const auto& pool) { sink.on_message(PoolUpdate{name, pool}); });
   service_cidrs.flush_updates([&](const auto&, const auto& cidrs) { sink.on_message(ServiceCidrsUpdate{cidrs}); });
   service_cidrs.flush_removes([&](const auto&) { sink.on_message(ServiceCidrsUpdate{}); });
+  blocks.flush_updates([&](const auto&, const auto& cidrs) { sink.on_message(BlocksUpdate{cidrs}); });
+  blocks.flush_removes([&](const auto&) { sink.on_message(BlocksUpdate{}); });
 }
 
 }  // namespace margay::calc

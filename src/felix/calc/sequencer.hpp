@@ -101,7 +101,7 @@ struct Sequencer {
   Pending<EndpointId, HostEndpointState> host_endpoints;
   Pending<Symbol, NodeAddresses> nodes;
   Pending<Symbol, Ref<IpPool>> pools;
-  Pending<Symbol, std::vector<Cidr>> service_cidrs;  // one key, the empty symbol
+  Pending<Symbol, std::vector<Cidr>> service_cidrs, blocks;  // one key, the empty symbol
 
   [[nodiscard]] bool dirty() const noexcept;
   void flush(SetIndex& sets, MessageSink& sink);

@@ -101,6 +101,8 @@ nlohmann::ordered_json json_of(const dataplane::Plane& plane) {
   out["routes"] = nlohmann::ordered_json::array();
   for (const auto& [interface, destination] : plane.routes.claims())
     out["routes"].push_back({{"destination", destination.to_string()}, {"interface", interface}});
+  for (const Cidr& block : plane.routes.blackholes())
+    out["routes"].push_back({{"destination", block.to_string()}, {"type", "blackhole"}});
   return out;
 }
 
@@ -128,6 +130,7 @@ void text_of(const dataplane::Plane& plane, std::string& out) {
   out += fmt::format("\n# IPv{} routes\n", digit(plane.family));
   for (const auto& [interface, destination] : plane.routes.claims())
     out += fmt::format("{} dev {} scope link\n", destination.to_string(), interface);
+  for (const Cidr& block : plane.routes.blackholes()) out += fmt::format("blackhole {}\n", block.to_string());
 }
 
 }  // namespace

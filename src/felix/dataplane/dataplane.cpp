@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "dataplane/block_manager.hpp"
 #include "dataplane/endpoint_manager.hpp"
 #include "dataplane/policy_manager.hpp"
 #include "dataplane/pool_manager.hpp"
@@ -15,10 +16,9 @@ namespace margay::dataplane {
 namespace {
 
 constexpr std::array<const char*, std::variant_size_v<calc::Message>> kMessageNames{
-    "SetUpdate",          "SetDelta",      "SetRemove",      "PolicyUpdate",   "PolicyRemove",
-    "ProfileUpdate",      "ProfileRemove", "WorkloadUpdate", "WorkloadRemove", "HostEndpointUpdate",
-    "HostEndpointRemove", "NodeUpdate",    "NodeRemove",     "PoolUpdate",     "PoolRemove",
-    "ServiceCidrsUpdate", "InSync"};
+    "SetUpdate",     "SetDelta",       "SetRemove",      "PolicyUpdate",       "PolicyRemove",       "ProfileUpdate",
+    "ProfileRemove", "WorkloadUpdate", "WorkloadRemove", "HostEndpointUpdate", "HostEndpointRemove", "NodeUpdate",
+    "NodeRemove",    "PoolUpdate",     "PoolRemove",     "ServiceCidrsUpdate", "BlocksUpdate",       "InSync"};
 
 }  // namespace
 
@@ -40,6 +40,7 @@ Dataplane::Dataplane(Config config, Ports ports)
   managers_.push_back(std::move(endpoints));
   managers_.push_back(std::make_unique<PoolManager>(config_, planes_));
   managers_.push_back(std::make_unique<ServiceManager>(config_, planes_));
+  managers_.push_back(std::make_unique<BlockManager>(planes_));
 }
 
 Dataplane::~Dataplane() = default;

@@ -5,7 +5,12 @@
 namespace margay::dataplane {
 namespace {
 
-constexpr std::uint8_t kProtocolKernel = 2;  // RTPROT_KERNEL
+constexpr std::uint8_t kProtocolKernel = 2;      // RTPROT_KERNEL
+constexpr std::uint8_t kProtocolBlackhole = 80;  // of Calico's special routes
+
+bool is_our_blackhole(const kernel::Route& route) {
+  return route.type == kernel::Route::Type::Blackhole && route.protocol == kProtocolBlackhole;
+}
 
 bool is_kernels_own(const kernel::Route& route) {
   const auto& bytes = route.destination.addr.bytes;
@@ -75,11 +80,31 @@ void RouteReconciler::choose(const Cidr& destination) {
                                     .protocol = options_.protocol,
                                     .priority = options_.priority,
                                     .source = options_.source});
-  } else {
+  } else if (!blackholes_.count(destination)) {
     routes_.unwant(key);
   }
   // Claimed again before the next apply, it never left.
   if (holders_.count(destination) && !claimants_.count(destination)) leaving_.insert(destination);
+}
+
+void RouteReconciler::want_blackholes(const std::vector<Cidr>& prefixes) {
+  std::set<Cidr> wanted;
+  for (const Cidr& prefix : prefixes) {
+    if (prefix.family() == family_) wanted.insert(prefix);
+  }
+  for (const Cidr& gone : blackholes_) {
+    if (!wanted.count(gone)) routes_.unwant({gone, options_.priority});
+  }
+  for (const Cidr& prefix : wanted) {
+    routes_.want({prefix, options_.priority}, kernel::Route{.destination = prefix,
+                                                            .type = kernel::Route::Type::Blackhole,
+                                                            .protocol = kProtocolBlackhole,
+                                                            .priority = options_.priority});
+  }
+  for (const Cidr& gone : blackholes_) {
+    if (!wanted.count(gone) && claimants_.count(gone)) choose(gone);
+  }
+  blackholes_ = std::move(wanted);
 }
 
 void RouteReconciler::depart_unclaimed() {
@@ -171,7 +196,7 @@ bool RouteReconciler::on_route(const kernel::Route& route, bool removed) {
   // A route added beside, or in place of, one we know: only reading tells which.
   if (have && have->link != route.link) stale_ = stale_ || routes_.find_wanted(key) != nullptr || links_.count(route.link) > 0;
   const auto* want = routes_.find_wanted(key);
-  if (!want && !links_.count(route.link)) return stale_;
+  if (!want && !links_.count(route.link) && !is_our_blackhole(route)) return stale_;
   see(route);
   return stale_ || !routes_.in_sync();
 }
@@ -179,6 +204,7 @@ bool RouteReconciler::on_route(const kernel::Route& route, bool removed) {
 // ---- the world -----------------------------------------------------------------------------------------------------
 
 bool RouteReconciler::may_remove(const kernel::Route& route) const {
+  if (is_our_blackhole(route)) return true;
   if (route.type != kernel::Route::Type::Unicast || is_kernels_own(route) || !links_.count(route.link)) return false;
   return options_.remove_external || route.protocol == options_.protocol;
 }
@@ -219,6 +245,10 @@ bool RouteReconciler::apply_routes(TimePoint now) {
   for (const auto& key : routes_.pending_deletes()) {
     const kernel::Route& route = *routes_.find_seen(key);
     if (!may_remove(route)) continue;
+    if (route.type == kernel::Route::Type::Blackhole) {
+      remove.push_back(route);
+      continue;
+    }
     const auto ends = links_.at(route.link).first_seen + options_.grace;
     const bool was_ours = departed_.count(key.destination.addr) > 0;
     if (!was_ours && now < ends && !claimants_.count(key.destination)) grace_due_ = earlier(grace_due_, ends);
@@ -255,6 +285,7 @@ bool RouteReconciler::apply_routes(TimePoint now) {
       continue;
     }
     see(route);
+    if (route.type == kernel::Route::Type::Blackhole) continue;
     const auto [holder, fresh] = holders_.try_emplace(route.destination, route.link);
     if (!fresh && holder->second != route.link) {
       departed_.insert(route.destination.addr);
@@ -341,7 +372,7 @@ Status RouteReconciler::cleanup() {
   if (!all) return std::move(all).error();
   std::vector<kernel::Route> remove;
   for (const auto& route : *all) {
-    if (links_.count(route.link) && route.protocol == options_.protocol) remove.push_back(route);
+    if ((links_.count(route.link) && route.protocol == options_.protocol) || is_our_blackhole(route)) remove.push_back(route);
   }
   Status result;
   for (const auto& status : port_.apply(remove, {})) {

@@ -7,6 +7,9 @@
 // prefixes and what the kernel itself makes stay. A route whose interface was first seen less than kGrace ago, and which was
 // never ours, is left alone meanwhile: CNI adds routes before the datastore knows.
 //
+// Blackholes carry protocol 80 whatever the other routes carry, as in Calico; every blackhole with that protocol is ours.
+// Protocol 80 and not DeviceRouteProtocol, since with that at `boot` an administrator's own blackholes would be taken for ours.
+//
 // The kernel tells of every foreign change (on_route), which is mended at the next apply; a refresh reads all back.
 //
 // Connections. An address that leaves its link for good (no claim left, or another link has it now) is reported once by
@@ -80,6 +83,9 @@ class RouteReconciler {
   void claim(const std::string& interface, const std::vector<Cidr>& destinations, const std::optional<Mac>& mac);
   void unclaim(const std::string& interface) { claim(interface, {}, std::nullopt); }
 
+  // Blackholes for these prefixes, of both families (the other one's are passed over); replaces the last list.
+  void want_blackholes(const std::vector<Cidr>& prefixes);
+
   // ---- events
   void on_link(const kernel::Link& link, bool removed, TimePoint now);
   // True if there is something to do about it.
@@ -98,6 +104,7 @@ class RouteReconciler {
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
   // What each interface claims, whether its link is there or not: interface, destination.
   [[nodiscard]] std::vector<std::pair<std::string, Cidr>> claims() const;
+  [[nodiscard]] const std::set<Cidr>& blackholes() const { return blackholes_; }
   // Every route that this interface's claims ask for, and has won, is in the kernel.
   [[nodiscard]] bool in_force(const std::string& interface) const;
   [[nodiscard]] std::size_t size() const { return routes_.wanted().size(); }
@@ -135,6 +142,7 @@ class RouteReconciler {
 
   std::unordered_map<std::string, Interface> interfaces_;  // those that claim
   std::unordered_map<Cidr, std::set<std::string>> claimants_;
+  std::set<Cidr> blackholes_;
   std::unordered_map<int, LinkState> links_;                       // workload links only
   std::unordered_map<std::string, std::pair<int, bool>> by_name_;  // index and whether up
 

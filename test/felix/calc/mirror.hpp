@@ -26,7 +26,7 @@ struct State {
   std::map<Key, std::pair<HostEndpoint, EndpointPolicies>> host_endpoints;
   std::map<std::string, std::pair<std::optional<Addr>, std::optional<Addr>>> nodes;
   std::map<std::string, IpPool> pools;
-  std::vector<Cidr> service_cidrs;
+  std::vector<Cidr> service_cidrs, blocks;
   friend bool operator==(const State&, const State&) = default;
 };
 
@@ -201,6 +201,11 @@ class Mirror final : public MessageSink {
     phase(9, "service CIDRs");
     check(!(state.service_cidrs == m.cidrs), "service CIDRs said again");
     state.service_cidrs = m.cidrs;
+  }
+  void apply(const BlocksUpdate& m) {
+    phase(9, "blocks");
+    check(!(state.blocks == m.blocks), "blocks said again");
+    state.blocks = m.blocks;
   }
   void apply(const InSync&) {
     phase(10, "in sync");

@@ -45,10 +45,15 @@ class Calculation {
         all.insert(bgp->service_external_ips.begin(), bgp->service_external_ips.end());
         all.insert(bgp->service_load_balancer_ips.begin(), bgp->service_load_balancer_ips.end());
         state_.service_cidrs.assign(all.begin(), all.end());
+      } else if (const auto* affinity = as<BlockAffinity>(resource)) {
+        if (affinity->node == node_ && affinity->of_host && !affinity->cidr.is_host() &&
+            affinity->state != BlockAffinity::State::Pending)
+          blocks_.insert(affinity->cidr);
       } else if (const auto* policy = as<Policy>(resource)) {
         if (policy->needed_everywhere || selects_local(*policy)) add_policy(key, *policy);
       }
     }
+    state_.blocks.assign(blocks_.begin(), blocks_.end());
     for (const auto& [key, w] : state_.workloads) add_profiles(w.first.profiles);
     for (const auto& [key, h] : state_.host_endpoints) add_profiles(h.first.profiles);
     return state_;
@@ -285,6 +290,7 @@ class Calculation {
   const Resources& resources_;
   Symbol node_;
   std::vector<Thing> things_;
+  std::set<Cidr> blocks_;
   State state_;
 };
 
@@ -317,6 +323,7 @@ std::string difference(const State& expected, const State& actual) {
         map_difference("node", expected.nodes, actual.nodes, text), map_difference("pool", expected.pools, actual.pools, text)}) {
     if (!found.empty()) return found;
   }
+  if (!(expected.blocks == actual.blocks)) return "blocks differ";
   return expected.service_cidrs == actual.service_cidrs ? std::string{} : std::string{"service CIDRs differ"};
 }
 

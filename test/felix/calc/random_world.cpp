@@ -225,6 +225,17 @@ Update RandomWorld::draw() {
           p.nat_outgoing = chance(0.5);
           return resource(std::move(p));
         });
+      } else if (chance(0.5)) {
+        say({Kind::BlockAffinity, "", numbered("block", 4)}, [&] {
+          BlockAffinity a;
+          a.node = pick(kNodes);
+          a.cidr = *Cidr::parse("10.0." + std::to_string(below(3)) + (chance(0.8) ? ".0/26" : ".7/32"));
+          a.state = chance(0.6)   ? BlockAffinity::State::Confirmed
+                    : chance(0.5) ? BlockAffinity::State::Pending
+                                  : BlockAffinity::State::PendingDeletion;
+          a.of_host = chance(0.9);
+          return resource(a);
+        });
       } else {
         say({Kind::BGPConfiguration, "", chance(0.8) ? "default" : "other"}, [&] {
           BgpConfiguration b;

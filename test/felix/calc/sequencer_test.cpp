@@ -57,7 +57,7 @@ TEST_CASE("shared values are compared by what they hold") {
 
 TEST_CASE("of pools with one CIDR the lowest name counts, and the next one takes over") {
   Sequencer out;
-  PassThrough pass{out};
+  PassThrough pass{"here", out};
   SetIndex sets;
   struct Sink final : MessageSink {
     void on_message(Message message) override {

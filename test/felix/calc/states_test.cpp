@@ -75,6 +75,7 @@ Lines describe(const test::State& state) {
   for (const auto& [name, node] : state.nodes) out.insert("node " + name + (node.first ? " " + node.first->to_string() : ""));
   for (const auto& [name, pool] : state.pools) out.insert("pool " + name);
   for (const Cidr& cidr : state.service_cidrs) out.insert("service " + cidr.to_string());
+  for (const Cidr& cidr : state.blocks) out.insert("block " + cidr.to_string());
   return out;
 }
 
@@ -317,6 +318,29 @@ std::vector<State> walk() {
       .expect_also("service 10.96.0.0/12")
       .state(out, "nodes, pools and service CIDRs pass through; of equal pools the lowest name");
   b.without(Kind::IPPool, "", "p0").expect_instead("pool p0", "pool p1").state(out, "the other pool takes over");
+  BlockAffinity block;
+  block.node = "here";
+  block.cidr = *Cidr::parse("10.0.3.0/26");
+  BlockAffinity leaving = block, pending = block, single = block, theirs = block, balancer = block;
+  leaving.cidr = *Cidr::parse("10.0.4.0/26");
+  leaving.state = BlockAffinity::State::PendingDeletion;
+  pending.cidr = *Cidr::parse("10.0.5.0/26");
+  pending.state = BlockAffinity::State::Pending;
+  single.cidr = *Cidr::parse("10.0.6.1/32");
+  theirs.cidr = *Cidr::parse("10.0.7.0/26");
+  theirs.node = "there";
+  balancer.cidr = *Cidr::parse("10.0.8.0/26");
+  balancer.of_host = false;
+  b.with(Kind::BlockAffinity, "", "b1", block)
+      .with(Kind::BlockAffinity, "", "b2", leaving)
+      .with(Kind::BlockAffinity, "", "b3", pending)
+      .with(Kind::BlockAffinity, "", "b4", single)
+      .with(Kind::BlockAffinity, "", "b5", theirs)
+      .with(Kind::BlockAffinity, "", "b6", balancer)
+      .expect_also("block 10.0.3.0/26")
+      .expect_also("block 10.0.4.0/26")
+      .state(out, "this node's blocks, confirmed or on their way out, but none of one address");
+  for (const char* name : {"b1", "b2", "b3", "b4", "b5", "b6"}) b.without(Kind::BlockAffinity, "", name);
   b.with(Kind::WorkloadEndpoint, "a", "w", pod("here", web, ""))
       .expect({sel("app == 'none'"), "policy unused <a >", "node there 192.0.2.7", "pool p1", "service 10.96.0.0/12"})
       .state(out, "a finished pod is nothing");

@@ -208,3 +208,41 @@ TEST_CASE("one refused route does not hold up the others and is tried again") {
   CHECK(b.apply());
   CHECK(b.link_of("10.0.0.1/32") == 7);
 }
+
+TEST_CASE("each of our blocks is a blackhole; others' blackholes stay, ours that nobody wants go") {
+  Bench b;
+  const auto blackhole = [](const char* net, std::uint8_t protocol) {
+    return Route{.destination = cidr(net), .type = Route::Type::Blackhole, .protocol = protocol, .priority = 1024};
+  };
+  b.kernel.table = {blackhole("10.0.9.0/26", 80), blackhole("10.0.8.0/26", 4)};
+  b.routes.want_blackholes({cidr("10.0.0.0/26"), cidr("10.0.1.0/26"), cidr("fd00::/122")});
+  REQUIRE(b.apply());
+  CHECK(b.kernel.table == std::vector{blackhole("10.0.8.0/26", 4), blackhole("10.0.0.0/26", 80), blackhole("10.0.1.0/26", 80)});
+  CHECK_FALSE(b.routes.pending());
+  SECTION("one that leaves goes, and a workload's route inside it is another matter") {
+    b.event(b.links.add(7, "cali1"));
+    b.routes.claim("cali1", {cidr("10.0.1.1/32")}, {});
+    b.routes.want_blackholes({cidr("10.0.0.0/26")});
+    REQUIRE(b.apply());
+    CHECK(b.link_of("10.0.1.1/32") == 7);
+    CHECK(b.kernel.table.size() == 3);
+    CHECK(b.routes.in_force("cali1"));
+  }
+  SECTION("deleted or replaced by somebody, it is back when the kernel tells") {
+    const Route gone = b.kernel.table.back();
+    b.kernel.table.pop_back();
+    CHECK(b.routes.on_route(gone, true));
+    REQUIRE(b.apply());
+    CHECK(b.kernel.table.back() == gone);
+    Route foreign = blackhole("10.0.7.0/26", 80);
+    b.kernel.table.push_back(foreign);
+    CHECK(b.routes.on_route(foreign, false));
+    REQUIRE(b.apply());
+    CHECK(b.kernel.table.size() == 3);
+  }
+  SECTION("cleaning up takes them along") {
+    REQUIRE(b.routes.cleanup());
+    CHECK(b.kernel.table == std::vector{blackhole("10.0.8.0/26", 4)});
+  }
+  CHECK(b.routes.take_departed().empty());
+}
