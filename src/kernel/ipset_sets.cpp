@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -62,8 +63,8 @@ struct IpsetSets::Session {
     if (!type) return failure("create set " + spec.name);
     // Exclusive: without it a set of that name and type that is there already is taken for ours to fill, whatever it holds.
     ipset_envopt_unset(session_, IPSET_ENV_EXIST);
-    set(IPSET_SETNAME, spec.name.c_str());
-    set(IPSET_OPT_TYPENAME, std::string{name(spec.type)}.c_str());
+    put_name(IPSET_SETNAME, spec.name);
+    put_name(IPSET_OPT_TYPENAME, name(spec.type));
     set(IPSET_OPT_TYPE, type);
     const std::uint8_t family = family_number(spec.family);
     set(IPSET_OPT_FAMILY, &family);
@@ -94,14 +95,14 @@ struct IpsetSets::Session {
   Status swap(const std::string& a, const std::string& b) {
     for (const auto* each : {&a, &b})
       if (auto status = check(*each); !status) return status;
-    set(IPSET_SETNAME, a.c_str());
-    set(IPSET_OPT_SETNAME2, b.c_str());
+    put_name(IPSET_SETNAME, a);
+    put_name(IPSET_OPT_SETNAME2, b);
     return command(IPSET_CMD_SWAP, 0, "swap sets ", a + ", " + b);
   }
 
   Status destroy(const std::string& set_name) {
     if (auto status = check(set_name); !status) return status;
-    set(IPSET_SETNAME, set_name.c_str());
+    put_name(IPSET_SETNAME, set_name);
     auto status = command(IPSET_CMD_DESTROY, 0, "destroy set ", set_name);
     if (!status && status.error().code == ErrorCode::NotFound) return {};
     return status;
@@ -121,12 +122,18 @@ struct IpsetSets::Session {
   static std::uint8_t family_number(Family family) noexcept { return family == Family::V4 ? NFPROTO_IPV4 : NFPROTO_IPV6; }
 
   void set(ipset_opt option, const void* value) { ipset_data_set(data_, option, value); }
+  // libipset of Debian 13 copies a name's whole field, whatever its length.
+  void put_name(ipset_opt option, std::string_view value) {
+    std::array<char, IPSET_MAXNAMELEN> field{};
+    std::copy_n(value.begin(), std::min(value.size(), field.size() - 1), field.begin());
+    set(option, field.data());
+  }
 
   // The type's highest revision that both libipset and the kernel know; the kernel is asked once.
   const ipset_type* type_of(const SetSpec& spec) {
     const ipset_type*& type = types_[static_cast<std::size_t>(spec.type)][index(spec.family)];
     if (type) return type;
-    set(IPSET_OPT_TYPENAME, std::string{name(spec.type)}.c_str());
+    put_name(IPSET_OPT_TYPENAME, name(spec.type));
     const std::uint8_t family = family_number(spec.family);
     set(IPSET_OPT_FAMILY, &family);
     type = ipset_type_get(session_, IPSET_CMD_CREATE);
@@ -159,7 +166,7 @@ struct IpsetSets::Session {
     for (const SetMember& member : list) {
       if (member.net.family() != spec.family)
         return Error{ErrorCode::Invalid, "member of the other family: " + member.to_string(spec.type)};
-      set(IPSET_SETNAME, spec.name.c_str());
+      put_name(IPSET_SETNAME, spec.name);
       set(IPSET_OPT_TYPE, type);
       set(IPSET_OPT_FAMILY, &family);
       union nf_inet_addr addr {};
