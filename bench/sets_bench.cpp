@@ -211,7 +211,7 @@ int main() {
     return 77;
   }
   const char* wanted = std::getenv("MARGAY_ROUNDS");
-  const int rounds = wanted ? std::max(1, std::atoi(wanted)) : 5;
+  const int rounds = wanted ? std::max(1, static_cast<int>(std::strtol(wanted, nullptr, 10))) : 5;
   bench_members(rounds);
   bench_many_sets();
   bench_routes(rounds);

@@ -298,7 +298,8 @@ int main(int argc, char** argv) {
   }
   const std::string lock = "/tmp/margay-bench-" + std::to_string(::getpid()) + ".lock";
   ::setenv("XTABLES_LOCKFILE", lock.c_str(), 1);
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 15;
+  const int rounds = argc > 1 ? static_cast<int>(std::strtol(argv[1], nullptr, 10)) : 15;
+  if (rounds < 1) fail("usage: tables-bench [ROUNDS]");
   std::printf("one chain changed (10 <-> 20 rules), median of %d rounds in turn, ms of wall time\n", rounds);
   std::printf("%7s %8s %8s %8s %8s  %11s  %11s  %5s  %8s %8s %8s\n", "", "", "", "", "", "wall/direct", "cpu/direct", "rest.",
               "no", "", "");
