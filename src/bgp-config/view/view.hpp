@@ -23,6 +23,7 @@ struct ViewOptions {
   std::string secrets_namespace = "kube-system";
   std::uint32_t elevated_priority = 512;  // felix's, of both families
   bool wait_for_policy = false;           // hold a workload's own route back until its policy is in the kernel
+  bool pod_cidrs_are_blocks = false;      // USE_POD_CIDR: host-local IPAM, the blocks are those of Node.status.podCIDRs
 };
 
 // One endpoint-status file of felix.
