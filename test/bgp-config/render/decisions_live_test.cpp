@@ -128,6 +128,7 @@ constexpr Exported kExported[] = {{"10.65.0.0/26", "margay_own", true, true, kNo
                                   {"10.65.2.0/26", "margay_kernel", false, true, kNormal},
                                   {"10.65.3.0/26", "margay_kernel", false, true, kNormal},
                                   {"10.65.4.0/26", "margay_kernel", false, false, 0},
+                                  {"10.65.5.0/26", "margay_kernel", false, false, 0},  // felix's
                                   {"8.8.8.0/24", "margay_kernel", false, false, 0},
                                   {"10.96.0.10/32", "margay_kernel", true, true, kNormal},
                                   {"10.96.0.0/12", "margay_own", true, true, kNormal},
