@@ -1,10 +1,9 @@
 // What BIRD does with the rendered filters: routes of the kernel, of a second BIRD and of our own statics in a private network
 // namespace, each asked after by `show route … filter` and in the kernel's table. Rows are written for IPv4 and told again for
 // IPv6.
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <thread>
 
@@ -166,7 +165,8 @@ class Daemon {
   ~Daemon() {
     pid_t pid = 0;
     std::ifstream{base_ + ".pid"} >> pid;
-    if (pid > 0) run(fmt::format("kill {}", pid));
+    // At once: a BIRD that ends in order removes its socket while the directory is being removed.
+    if (pid > 0) ::kill(pid, SIGKILL);
   }
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
