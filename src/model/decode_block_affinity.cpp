@@ -15,7 +15,9 @@ void decode_block_affinity(const ObjectId& id, Field root, Decoded& out) {
   static constexpr Choice<bool> kTypes[] = {{"host", true}, {"virtual", false}};
   affinity->of_host = spec["type"].choice(kTypes).value_or(true);
   const Field deleted = spec["deleted"];
-  const bool gone = deleted.boolean().value_or(false);
+  // Calico's v3 form writes it as a text.
+  static constexpr Choice<bool> kDeleted[] = {{"false", false}, {"true", true}};
+  const bool gone = (deleted.is_text() ? deleted.choice(kDeleted) : deleted.boolean()).value_or(false);
   if (gone && root.reader().strict()) deleted.error("is set by the datastore only");
   out.key = Key{Kind::BlockAffinity, {}, id.name};
   if (!gone) out.value = Ref<BlockAffinity>{std::move(affinity)};

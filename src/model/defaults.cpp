@@ -91,7 +91,7 @@ void apply_defaults(const ObjectId& id, json& manifest) {
     case Kind::BGPConfiguration:
       set_default(*spec, "logSeverityScreen", "Info");
       return set_default(*spec, "serviceLoadBalancerAggregation", "Enabled");
-    case Kind::BlockAffinity: return set_default(*spec, "deleted", false);
+    case Kind::BlockAffinity: return set_default(*spec, "deleted", "false");
     case Kind::IPAMConfiguration:
       set_default(*spec, "strictAffinity", false);
       return set_default(*spec, "autoAllocateBlocks", true);

@@ -20,7 +20,7 @@ const std::array<Section, 4>& known_sections() {
       {{"node", {"name", "state_dir", "run_dir", "log_level"}},
        {"datastore", {"url", "ca_file", "cert_file", "key_file", "username", "password_file", "token_file", "kubeconfig"}},
        {"felix", {}},
-       {"bgp", {"bird_socket", "bird_config_dir", "health_port", "metrics_port", "secrets_dir"}}}};
+       {"bgp", {"bird_socket", "bird_config_dir", "health_port", "metrics_port", "secrets_dir", "wait_for_policy"}}}};
   return sections;
 }
 

@@ -182,6 +182,12 @@ Result<Settings> resolve(const Flags& flags, const Environment& environment, con
   if (const auto* value = find(bgp, "bird_socket")) out.bgp.bird_socket = *value;
   if (const auto* value = find(bgp, "bird_config_dir")) out.bgp.bird_config_dir = *value;
   if (const auto* value = find(bgp, "secrets_dir")) out.bgp.secrets_dir = *value;
+  if (const auto* value = find(bgp, "wait_for_policy")) {
+    if (*value != "true" && *value != "false")
+      return Error{ErrorCode::Invalid,
+                   fmt::format("{}: [bgp] wait_for_policy = \"{}\" is neither true nor false", file->path, *value)};
+    out.bgp.wait_for_policy = *value == "true";
+  }
   if (file) {
     if (auto status = resolve_port(*file, "health_port", out.bgp.health_port); !status) return std::move(status).error();
     if (auto status = resolve_port(*file, "metrics_port", out.bgp.metrics_port); !status) return std::move(status).error();

@@ -103,7 +103,8 @@ TEST_CASE("block affinities") {
                   {R"j({"spec":{"cidr":"10.0.0.1/26"}})j", "spec.cidr: \"10.0.0.1/26\" has bits set beyond its prefix"},
                   {R"j({"spec":{"state":"gone"}})j", "spec.state: \"gone\" is not one of confirmed, pending, pendingDeletion\n"},
                   {R"j({"spec":{"type":"rack"}})j", "spec.type: \"rack\" is not one of host, virtual\n"},
-                  {R"j({"spec":{"deleted":"false"}})j", "spec.deleted: must be true or false, not a text\n"},
+                  {R"j({"spec":{"deleted":"false"}})j", ""},
+                  {R"j({"spec":{"deleted":"no"}})j", "spec.deleted: \"no\" is not one of false, true\n"},
               });
   json deleted = json::parse(manifest);
   deleted["spec"]["deleted"] = true;

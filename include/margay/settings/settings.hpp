@@ -48,6 +48,7 @@ struct Bgp {
   std::string bird_config_dir = "/etc/bird/margay";
   std::uint16_t health_port = 9198, metrics_port = 9194;
   std::string secrets_dir = "/etc/margay/secrets";
+  bool wait_for_policy = false;  // a workload's own route is advertised only once its policy is in the kernel
   friend bool operator==(const Bgp&, const Bgp&) = default;
 };
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "control/flags.hpp"
 #include "version.hpp"
 
 namespace margay::daemon {
@@ -13,24 +14,13 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
       "IP sets, and programs workload routes.",
       "margay-felix"};
   app.set_version_flag("--version", std::string{"margay-felix "} + kVersion);
-  const auto shared = [&](CLI::App& command) {
-    command
-        .add_option("--config", options.flags.config,
-                    "Node configuration file (MARGAY_CONFIG; default /etc/margay/margay.conf if it exists)")
-        ->type_name("FILE");
-    command.add_option("--datastore", options.flags.datastore, "file:///DIR, etcd://HOST:PORT or kubernetes: (MARGAY_DATASTORE)")
-        ->type_name("URL");
-    command.add_option("--node", options.flags.node, "This node's name (MARGAY_NODE; default: the hostname)")->type_name("NAME");
-    command.add_option("--log-level", options.flags.log_level, "debug, info, warning or error (MARGAY_LOG_LEVEL)")
-        ->type_name("LEVEL");
-  };
-  shared(app);
+  control::add_node_flags(app, options.flags);
   bool once = false, cleanup = false;
   auto* once_flag = app.add_flag("--once", once, "Apply everything once when in sync with the datastore, then exit");
   app.add_flag("--cleanup", cleanup, "Take all that is ours out of the kernel, then exit")->excludes(once_flag);
 
   auto* render = app.add_subcommand("render", "Write what would be programmed, touching no kernel");
-  shared(*render);
+  control::add_node_flags(*render, options.flags);
   std::string format = "text";
   render->add_flag("--staged", options.staged, "As if staged policies were enforced");
   render->add_option("--format", format, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
