@@ -6,7 +6,7 @@
 
 namespace margay::bgp::view {
 
-// A difference here makes all sessions anew.
+// A difference here, but in labels, makes all sessions anew.
 struct SessionContext {
   Symbol node;
   std::array<std::optional<Addr>, 2> node_ip;

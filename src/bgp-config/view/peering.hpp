@@ -40,6 +40,7 @@ struct Role {
   bool forward = false;  // this node is among those it gives sessions to
   bool reverse = false;  // this node is a peer of those (reversePeering)
   [[nodiscard]] bool any() const noexcept { return forward || reverse; }
+  friend bool operator==(const Role&, const Role&) = default;
 };
 
 class Peering {

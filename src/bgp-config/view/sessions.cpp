@@ -8,11 +8,17 @@
 namespace margay::bgp::view {
 
 std::set<Cidr> Sessions::update(const SessionContext& context, const Dirt& dirt, std::vector<Session>& list) {
-  if (context_ != context) {
+  SessionContext same_labels = context;
+  if (context_) same_labels.labels = context_->labels;
+  if (context_ != same_labels) {
     context_ = context;
     restart();
   } else {
     std::set<Symbol> again = dirt.peers;
+    if (context_->labels != context.labels) {
+      context_->labels = context.labels;
+      add_other_roles(again);
+    }
     const auto add_if = [&](const auto& concerned) {
       for (const auto& [name, held] : held_)
         if (const auto at = inputs_.peers.find(name); at != inputs_.peers.end() && concerned(*at->second)) again.insert(name);
@@ -48,6 +54,17 @@ void Sessions::restart() {
   for (const Source& source : gone) set(source, {});
   for (const auto& [name, node] : inputs_.nodes) set({{}, name}, peering.mesh(name));
   for (const auto& [name, peer] : inputs_.peers) add_peer(name);
+}
+
+// The labels of this node say only which BGPPeers concern it, and how.
+void Sessions::add_other_roles(std::set<Symbol>& again) const {
+  const Peering peering{inputs_, options_, *context_};
+  auto held = held_.begin();
+  for (const auto& [name, peer] : inputs_.peers) {
+    while (held != held_.end() && held->first < name) ++held;
+    const bool known = held != held_.end() && held->first == name;
+    if (peering.role(*peer) != (known ? held->second.role : Role{})) again.insert(name);
+  }
 }
 
 void Sessions::drop_peer(const Symbol& name) {

@@ -43,6 +43,7 @@ class Sessions {
   };
 
   void restart();
+  void add_other_roles(std::set<Symbol>& again) const;
   void drop_peer(const Symbol& name);
   void add_peer(const Symbol& name);
   void refresh_node(const Symbol& name, const Ref<Node>& before);
