@@ -150,6 +150,28 @@ TEST_CASE("a flushed table is back at the next drift look, an edit of equal shap
   CHECK(b.tables.tables == good);
 }
 
+TEST_CASE("a table that is dear to read is read back more seldom, at two per cent of a CPU") {
+  Bench b;
+  const auto seconds_until_mended = [&](Clock::duration cost) {
+    b.fuse.intruder = [&, cost](const std::string& call) {
+      if (call == "tables.read") b.clock.advance(cost);
+    };
+    b.filter.invalidate();
+    REQUIRE(b.apply());
+    const auto good = b.tables.tables;
+    b.tables.tables[{Family::V4, Table::Filter}]["cali-a"] = {accept()};  // of equal shape
+    int seconds = 0;
+    for (; b.tables.tables != good && seconds < 100; ++seconds) {
+      b.clock.advance(1s);
+      REQUIRE(b.apply());
+    }
+    return seconds;
+  };
+  CHECK(seconds_until_mended(1ms) == 1);
+  CHECK(seconds_until_mended(40ms) == 2);  // some 40,000 rules
+  CHECK(seconds_until_mended(200ms) == 10);
+}
+
 TEST_CASE("a conflict is read again and won") {
   Bench b;
   REQUIRE(b.apply());
