@@ -303,6 +303,21 @@ TEST_CASE("one address may have several sessions if the ports differ") {
   CHECK(c.names() == "Global_10_0_0_1_port_150 Global_10_0_0_1_port_166");
 }
 
+// Their ports differ, but only because one is taken for the node and the other is not: the name would be the same.
+TEST_CASE("two peers that name one address without a port are one session") {
+  Cluster c;
+  BgpConfiguration config;
+  config.mesh = false;
+  config.listen_port = 1790;
+  c.set("default", config);
+  c.set("a", node("10.0.0.1"));
+  c.set("p", peer("10.0.0.1", 64512));
+  c.set("q", peer("10.0.0.1", 65001));
+  CHECK(c.names() == "Global_10_0_0_1");
+  CHECK(c.session("Global_10_0_0_1")->port == 1790);
+  CHECK_THAT(c.problems(), Contains("BGPPeer q: is not used on this node"));
+}
+
 TEST_CASE("two peers that select the same node give it one session") {
   Cluster c;
   c.no_mesh();
