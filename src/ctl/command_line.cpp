@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "kinds.hpp"
+#include "node.hpp"
 #include "verbs.hpp"
 #include "version.hpp"
 
@@ -167,18 +168,23 @@ std::optional<int> parse_command_line(int argc, char** argv, Command& command) {
   add_patch(app, command);
   add_label(app, command);
   add_validate(app, command);
+  add_node(app, command);
   add_version(app, command);
   // After the verb too; not by CLI11's fallthrough, which would take an object named "version" for the verb.
-  for (CLI::App* verb : app.get_subcommands({})) add_settings(*verb, command);
+  for (CLI::App* verb : app.get_subcommands({})) {
+    add_settings(*verb, command);
+    for (CLI::App* part : verb->get_subcommands({})) add_settings(*part, command);
+  }
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {
     return app.exit(wanted);
   } catch (const CLI::ParseError& error) {
-    const CLI::App* verb = app.get_subcommands().empty() ? nullptr : app.get_subcommands().front();
-    std::cerr << "error: " << error.what() << "\nRun `margayctl " << (verb != nullptr ? verb->get_name() + " " : "")
-              << "--help` for usage.\n";
+    std::string words;
+    for (const CLI::App* verb = &app; !verb->get_subcommands().empty();)
+      words += (verb = verb->get_subcommands().front())->get_name() + " ";
+    std::cerr << "error: " << error.what() << "\nRun `margayctl " << words << "--help` for usage.\n";
     return 2;
   }
   return std::nullopt;

@@ -8,6 +8,7 @@
 #include "datastore/yaml_write.hpp"
 #include "edit.hpp"
 #include "kinds.hpp"
+#include "node_status_files.hpp"
 #include "object.hpp"
 #include "session.hpp"
 #include "table.hpp"
@@ -104,6 +105,9 @@ void run_get(Session& session, const GetOptions& options) {
     if (session.unreachable()) return;
   }
   for (Found& one : found) {
+    if (one.kind == Kind::CalicoNodeStatus)
+      if (auto joined = join_node_status(one.current.object, session.settings()->node, session.settings()->run_dir); !joined)
+        session.error(joined.error().text);
     one.current.object = presented(one.kind, std::move(one.current.object), one.current.revision);
     if (options.strip) strip_for_export(one.current.object);
   }

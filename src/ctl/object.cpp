@@ -105,6 +105,8 @@ Prepared identify_manifest(json manifest, std::string_view ns) {
 Prepared prepare(json manifest, std::string_view ns) {
   Prepared out = identify_manifest(std::move(manifest), ns);
   if (!out.id) return out;
+  // `get` joins it from what the node reports; only the node writes it.
+  if (out.id->kind == Kind::CalicoNodeStatus) out.object.erase("status");
   out.object = normal_form(*out.id, std::move(out.object));
   out.errors = check(*out.id, out.object);
   return out;

@@ -17,16 +17,23 @@ using nlohmann::json;
 Session::Session(settings::Flags flags, std::ostream& output, std::ostream& err, bool coloured_errors)
     : out{output}, err_{err}, flags_{std::move(flags)}, coloured_{coloured_errors} {}
 
+const settings::Settings* Session::settings() {
+  if (settings_) return &*settings_;
+  auto read = settings::read_settings(flags_);
+  if (!read) {
+    usage(read.error().text);
+    return nullptr;
+  }
+  if (read->log_level) log::set_level(*read->log_level);
+  settings_ = std::move(*read);
+  return &*settings_;
+}
+
 bool Session::connect() {
   if (store_) return true;
-  auto settings = settings::read_settings(flags_);
-  if (!settings) {
-    usage(settings.error().text);
-    return false;
-  }
-  if (settings->log_level) log::set_level(*settings->log_level);
+  if (settings() == nullptr) return false;
   datastore::Settings wanted;
-  wanted.url = url_ = settings->datastore.url;
+  wanted.url = url_ = settings_->datastore.url;
   auto store = datastore::connect_store(wanted);
   if (!store) {
     if (store.error().code == ErrorCode::Invalid) {

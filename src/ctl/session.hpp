@@ -28,6 +28,8 @@ class Session {
  public:
   Session(settings::Flags flags, std::ostream& out, std::ostream& err, bool coloured_errors);
 
+  // Read when first asked for; says why and answers null if they are wrong.
+  const settings::Settings* settings();
   // Reads the settings and opens the datastore; says why and answers false if that cannot be.
   bool connect();
   [[nodiscard]] datastore::Store& store() { return *store_; }
@@ -60,6 +62,7 @@ class Session {
 
   std::ostream& err_;
   settings::Flags flags_;
+  std::optional<settings::Settings> settings_;
   std::unique_ptr<datastore::Store> store_;
   std::string url_;
   std::map<Kind, std::map<ObjectId, Current>> prefetched_;

@@ -126,6 +126,14 @@ std::string pod_addresses(const json& object) {
   return all.empty() ? text(object, "status.podIP") : all;
 }
 
+// "2/3": sessions of a CalicoNodeStatus.
+std::string established(const json& object, std::string_view family) {
+  const json* up = at(object, fmt::format("status.bgp.numberEstablished{}", family));
+  const json* down = at(object, fmt::format("status.bgp.numberNotEstablished{}", family));
+  if (up == nullptr || down == nullptr || !up->is_number_integer() || !down->is_number_integer()) return "-";
+  return fmt::format("{}/{}", up->get<std::int64_t>(), up->get<std::int64_t>() + down->get<std::int64_t>());
+}
+
 struct Column {
   const char* header;
   std::string cell;
@@ -212,7 +220,12 @@ std::vector<Column> columns(Kind kind, const json& o, const TableOptions& option
     case Kind::IPAMBlock: return {{"CIDR", text(o, "spec.cidr")}, {"AFFINITY", text(o, "spec.affinity")}};
     case Kind::CalicoNodeStatus:
       out = {{"NODE", text(o, "spec.node")}};
-      more({{"CLASSES", text(o, "spec.classes")}});
+      more({{"CLASSES", text(o, "spec.classes")},
+            {"LASTUPDATED", text(o, "status.lastUpdated", "-")},
+            {"BIRDV4", text(o, "status.agent.birdV4.state", "-")},
+            {"BIRDV6", text(o, "status.agent.birdV6.state", "-")},
+            {"ESTABLISHEDV4", established(o, "V4")},
+            {"ESTABLISHEDV6", established(o, "V6")}});
       return out;
     case Kind::Pod:
       out = {{"STATUS", text(o, "status.phase", "-")}, {"NODE", text(o, "spec.nodeName", "-")}, {"IPS", pod_addresses(o)}};
