@@ -159,7 +159,9 @@ void Sessions::set(const Source& source, Offers offers) {
 std::vector<const Offer*> Sessions::winners(Contest& contest) const {
   std::vector<const Offer*> out;
   contest.problems.clear();
-  for (const auto& [rank, offer] : contest.offers) {
+  for (const auto& ranked : contest.offers) {
+    const Rank& rank = ranked.first;
+    const Offer& offer = ranked.second;
     const auto clash = std::find_if(out.begin(), out.end(), [&](const Offer* taken) {
       return taken->session.port == offer.session.port || taken->written_port == offer.written_port;
     });
