@@ -94,8 +94,14 @@ TEST_CASE("table: the kinds of routing as calicoctl shows them; of secrets, how 
         "NAME    PEERIP     NODE       ASN\ntor     10.0.0.1   (global)   1\n");
   CHECK(row(Kind::BGPFilter, R"j({"metadata":{"name":"f"},"spec":{"exportV4":[{},{}],"importV6":[{}]}})j") ==
         "NAME    NUMEXPORTV4   NUMIMPORTV4   NUMEXPORTV6   NUMIMPORTV6\nf       2             0             0             1\n");
-  CHECK(row(Kind::CalicoNodeStatus, R"j({"metadata":{"name":"s"},"spec":{"node":"n1","classes":["Agent","BGP"]}})j", true) ==
-        "NAME    NODE    CLASSES\ns       n1      Agent,BGP\n");
+  CHECK(row(Kind::CalicoNodeStatus, R"j({"metadata":{"name":"s"},"spec":{"node":"n1","classes":["Agent","BGP"]}})j", false) ==
+        "NAME    NODE\ns       n1\n");
+  CHECK(row(Kind::CalicoNodeStatus,
+            R"j({"metadata":{"name":"s"},"spec":{"node":"n1","classes":["BGP"]},
+                 "status":{"lastUpdated":"now","bgp":{"numberEstablishedV4":2,"numberNotEstablishedV4":1}}})j",
+            true) ==
+        "NAME    NODE    CLASSES   LASTUPDATED   BIRDV4   BIRDV6   ESTABLISHEDV4   ESTABLISHEDV6\n"
+        "s       n1      BGP       now           -        -        2/3             -\n");
   CHECK(row(Kind::Secret, R"j({"metadata":{"name":"s"},"data":{"a":"x","b":"y"},"stringData":{"b":"z","c":"t"}})j") ==
         "NAME    TYPE     DATA\ns       Opaque   3\n");
 }
