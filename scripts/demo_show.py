@@ -6,10 +6,8 @@ It is also a test: every matrix, flow and figure is compared with what it should
 import os
 import re
 import select
-import shutil
 import signal
 import sys
-import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -17,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "test/live"))
 import lab as labs  # noqa: E402
+import demo_routes  # noqa: E402
+from demo_screen import ARROW, DOT, NO, YES, bad, bold, dim, good, head, ms, problems, say, should  # noqa: E402
 
 PODS = {"web": "shop", "api": "shop", "db": "shop", "guest": "visitors"}
 ALL = [*PODS, "world"]
@@ -79,51 +79,6 @@ AFTER = {"web": {"api", "guest", "world"}, "api": {"web", "db", "guest", "world"
 BEFORE = {a: {b for b in ALL if b != a} for a in ALL}
 
 # ---- the screen -----------------------------------------------------------------------------------------------------
-
-COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-UTF8 = "utf" in (sys.stdout.encoding or "").lower()
-YES, NO = ("✓", "✗") if UTF8 else ("ok", "no")
-ARROW, DOT = ("→", "·") if UTF8 else ("->", "-")
-
-
-def paint(text, *codes):
-    return f"\033[{';'.join(codes)}m{text}\033[0m" if COLOUR else text
-
-
-def good(text):
-    return paint(text, "32")
-
-
-def bad(text):
-    return paint(text, "31")
-
-
-def dim(text):
-    return paint(text, "2")
-
-
-def bold(text):
-    return paint(text, "1")
-
-
-def say(text=""):
-    print(text, flush=True)
-
-
-def head(number, text, *more):
-    say()
-    say(paint(f" {number} ", "1", "7") + " " + bold(text) if COLOUR else f"{number}. {text}")
-    for line in more:
-        say("    " + line)
-
-
-problems = []
-
-
-def should(what, holds):
-    if not holds:
-        problems.append(what)
-        say(bad(f"    NOT AS IT SHOULD BE: {what}"))
 
 
 def draw(seen, before=None):
@@ -193,12 +148,13 @@ class Demo:
     def knocked(self, name, source):
         return self.place[source].agent(do="stop_knock", name=name)["tries"]
 
-    def cleanup(self):
-        # A Ctrl-C may have come between the making of a namespace and its being noted down.
-        self.lab.close()
-        for line in labs.sh("ip", "netns", "list", check=False).splitlines():
-            if line.startswith(self.lab.id + "-"):
-                labs.sh("ip", "netns", "del", line.split()[0], check=False)
+
+def cleanup(lab):
+    # A Ctrl-C may have come between the making of a namespace and its being noted down.
+    lab.close()
+    for line in labs.sh("ip", "netns", "list", check=False).splitlines():
+        if line.startswith(lab.id + "-"):
+            labs.sh("ip", "netns", "del", line.split()[0], check=False)
 
 
 def repr_of(place):
@@ -209,14 +165,16 @@ def matches(seen, wanted):
     return all(pair == ((b in wanted[a]),) * 2 for (a, b), pair in seen.items())
 
 
-def ms(seconds):
-    return f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
-
-
 # ---- the story ------------------------------------------------------------------------------------------------------
 
 
-def show(demo):
+def show_routes(fabric):
+    demo_routes.show(fabric)
+    return fabric
+
+
+def show_policy(lab):
+    demo = Demo(lab)
     host = demo.host
     say(bold("Margay") + " enforces network policy on a host. It reads Kubernetes and Calico resources,")
     say("here from a directory of manifests, and programs iptables and IP sets. This host has")
@@ -263,6 +221,7 @@ def show(demo):
 
     head(4, "The daemon is killed (kill -9) and a second later started again, under traffic")
     show_kill(demo)
+    return demo
 
 
 def show_kernel(demo):
@@ -335,15 +294,23 @@ def show_kill(demo):
     say(f"    The kernel goes on enforcing while the daemon is away. Ready again {bold(ms(again))} after the new start.")
 
 
-def tell(demo):
+def tell(shown):
     """Where everything is and what to try."""
     def short(path):
         return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else str(path)
 
+    head("Play", "All of it is yours until you end it")
+    rows = demo_routes.hints(shown["routes"]) if "routes" in shown else []
+    if "policy" in shown:
+        rows = policy_hints(shown["policy"], short) + rows
+    for what, command, note in rows:
+        say(f"    {bold(f'{what:<10}')} {command}" + (f"  {dim('# ' + note)}" if note else ""))
+
+
+def policy_hints(demo, short):
     host, url = demo.host, f"file://{demo.host.directory}"
     enter = f"ip netns exec {host.netns}"
     ctl = Path(os.environ["MARGAY_BUILD"]) / "src/ctl/margayctl"
-    head("Play", "All of it is yours until you end it")
     rows = [("manifests", f"{host.directory}/", "edit, add, delete: the matrix is drawn again"),
             ("in a pod", f"ip netns exec {demo.place['guest'].netns} bash", f"web is {demo.place['web'].ip4}"),
             ("chains", f"{enter} iptables-legacy -S", "ip6tables-legacy for IPv6"),
@@ -353,8 +320,7 @@ def tell(demo):
     if ctl.exists():
         rows[1:1] = [("margayctl", f"export MARGAY_DATASTORE={url}", ""), ("", f"{short(ctl)} get np,gnp -A", ""),
                      ("", f"{short(ctl)} delete gnp visitors", "guest reaches the world again")]
-    for what, command, note in rows:
-        say(f"    {bold(f'{what:<10}')} {command}" + (f"  {dim('# ' + note)}" if note else ""))
+    return rows
 
 
 def stamp(directory):
@@ -371,9 +337,12 @@ def stamp(directory):
 
 
 def play(demo):
-    known, log_at = stamp(demo.host.directory), demo.host.logs[-1].stat().st_size
     say()
     say(bold("    press Enter to end"))
+    if not demo:
+        sys.stdin.readline()
+        return
+    known, log_at = stamp(demo.host.directory), demo.host.logs[-1].stat().st_size
     seen = demo.look()
     while True:
         if select.select([sys.stdin], [], [], 0.3)[0]:
@@ -398,27 +367,30 @@ def play(demo):
 def main():
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda n, _: sys.exit(128 + n))
+    parts = [a for a in sys.argv[1:] if a != "--exit"] or ["policy", "routes"]
     reason = labs.why_not()
     if reason:
         sys.exit(f"scripts/demo: {reason}")
-    lab = labs.Lab()
-    demo = None
-    lab.id = f"demo{os.getpid()}"
-    lab.directory.rmdir()
-    lab.directory = Path(tempfile.mkdtemp(prefix="margay-demo-"))
+    made, shown = [], {}
     code = 0
     try:
-        demo = Demo(lab)
-        show(demo)
+        for part in parts:
+            lab = labs.Lab("demo") if part == "policy" else demo_routes.fabric()
+            made.append(lab)
+            shown[part] = show_policy(lab) if part == "policy" else show_routes(lab)
+            if problems:
+                break
         if problems:
             say("\n" + bad(f"{len(problems)} of the things shown are not as they should be:") + "\n  " + "\n  ".join(problems))
-            say(textwrap.indent(demo.host.log()[-3000:], "  "))
+            for place in made[-1].places:
+                if isinstance(place, labs.Host):
+                    say(textwrap.indent(place.log()[-3000:], "  "))
             code = 1
         elif "--exit" in sys.argv[1:]:
             say("\n" + good("Everything shown is as it should be."))
         if "--exit" not in sys.argv[1:]:
-            tell(demo)
-            play(demo)
+            tell(shown)
+            play(shown.get("policy"))
     except KeyboardInterrupt:
         say("\nended")
         code = 130
@@ -428,10 +400,8 @@ def main():
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        if demo:
-            demo.cleanup()
-        else:
-            Demo.cleanup(type("Part", (), {"lab": lab})())
+        for lab in made:
+            cleanup(lab)
     sys.exit(code)
 
 

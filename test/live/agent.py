@@ -6,14 +6,17 @@ serve   listens on TCP and UDP ports of both families and echoes, with the peer'
 probe   many probes at once; each answers "ok" with what the peer saw, or why it failed ("timeout", "refused", …)
 knock   conversations that begin anew all the time, so that connection tracking knows none of them; stop_knock tells of each when it
         began and whether it was answered
-flow    a continuous numbered TCP or UDP flow to a peer's echo; stop_flow tells what was sent, answered and the longest silence
+flow    a continuous numbered TCP or UDP flow to a peer's echo; stop_flow tells what was sent, answered and the longest silence;
+        stop_flows ends many together
 spray   UDP packets at a steady pace, each a connection of its own; what arrived is for a sniffer at the other end to say
 send    raw packets, for spoofing and odd protocols; sniff counts what arrives
 """
 import ctypes
+import errno
 import json
 import os
 import random
+import select
 import selectors
 import signal
 import socket
@@ -219,6 +222,7 @@ def probe(specs, timeout):
 # ---- flows ----------------------------------------------------------------------------------------------------------
 
 FLOWS = {}
+UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
 class Flow(threading.Thread):
@@ -272,6 +276,10 @@ class Flow(threading.Thread):
                     pass
                 except ConnectionRefusedError:
                     pass
+                except OSError as e:
+                    if tcp or e.errno not in UNREACHABLE:
+                        raise
+                    self.sent += 1  # somebody on the way said that there is no way: lost like any other
             deadline = now + interval
             while True:
                 try:
@@ -287,13 +295,15 @@ class Flow(threading.Thread):
                     else:
                         self.got += 1
                     last = time.monotonic()
-                except (BlockingIOError, ConnectionRefusedError):
-                    silence = time.monotonic() - last
+                except OSError as e:
+                    if not isinstance(e, (BlockingIOError, ConnectionRefusedError)) and (tcp or e.errno not in UNREACHABLE):
+                        raise
+                    now = time.monotonic()
                     if self.sent > self.got:
-                        self.longest = max(self.longest, silence)
-                    if time.monotonic() >= deadline:
+                        self.longest = max(self.longest, now - last)
+                    if now >= deadline:
                         break
-                    time.sleep(min(0.0005, interval))
+                    select.select([s], [], [], deadline - now)
 
     def report(self):
         return {"sent": self.sent, "got": self.got, "longest_silence": round(self.longest, 4), "error": self.error}
@@ -449,6 +459,13 @@ def handle(command):
         flow.stop.set()
         flow.join(10)
         return flow.report()
+    if what == "stop_flows":
+        flows = [FLOWS.pop(name) for name in command["names"]]
+        for flow in flows:
+            flow.stop.set()
+        for flow in flows:
+            flow.join(10)
+        return {"reports": [flow.report() for flow in flows]}
     if what == "knock":
         FLOWS[command["name"]] = Knock(command)
         FLOWS[command["name"]].start()

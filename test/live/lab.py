@@ -123,11 +123,12 @@ class Place:
 
 
 class Pod(Place):
-    def __init__(self, host, namespace, name, number, labels=None, ports=None, wire=True, interface=None):
+    def __init__(self, host, namespace, name, number, labels=None, ports=None, wire=True, interface=None, ip4=None, ip6=None):
         super().__init__(host.lab, f"{host.name}-{namespace}.{name}")
         self.host, self.namespace, self.pod, self.labels = host, namespace, name, dict(labels or {})
         self.named_ports = dict(ports or {})
-        self.ip4, self.ip6 = f"10.65.{number // 250}.{number % 250 + 2}", f"fd00:65::{number + 2:x}"
+        self.ip4 = ip4 or f"10.65.{number // 250}.{number % 250 + 2}"
+        self.ip6 = ip6 or f"fd00:65::{number + 2:x}"
         self.interface = interface or interface_name(namespace, name)
         if wire:
             self.wire()
@@ -326,8 +327,8 @@ class Host(Place):
 class Lab:
     _count = itertools.count(0)
 
-    def __init__(self):
-        self.id = f"mg{os.getpid()}x{next(Lab._count)}"
+    def __init__(self, prefix="mg"):
+        self.id = f"{prefix}{os.getpid()}x{next(Lab._count)}"
         self.directory = Path(tempfile.mkdtemp(prefix=f"{self.id}-"))
         self.places = []
         self.failed = False
