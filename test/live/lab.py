@@ -301,7 +301,14 @@ class Host(Place):
     # ---- the kernel, as its own tools show it
 
     def iptables(self, family, table="filter"):
-        return self.run("iptables-legacy-save" if family == 4 else "ip6tables-legacy-save", "-t", table)
+        tool = "iptables-legacy-save" if family == 4 else "ip6tables-legacy-save"
+        while True:
+            try:
+                return self.run(tool, "-t", table)
+            except RuntimeError as error:
+                # It reads the table and then asks for the names of sets: one may be gone by then.
+                if "Set with index" not in str(error):
+                    raise
 
     def sets(self):
         return self.run("ipset", "list", "-name").split()
