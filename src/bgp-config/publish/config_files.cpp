@@ -20,9 +20,11 @@ namespace {
 constexpr std::string_view kLive = "bird.conf", kStaged = "bird.conf.new", kNote = ".acknowledged";
 constexpr mode_t kMode = 0640;
 
-// Lets BIRD start and do nothing. With an id of its own: without any address it would find none, and not start.
+// Lets BIRD start and do nothing. With an id of its own: without any address it would find none, and not start. The device
+// protocol has the name it will keep: one that replaces another learns of the interfaces at its first scan, ten seconds later.
 constexpr std::string_view kBootstrap =
-    "# Written by Margay so that BIRD can start; replaced as soon as BIRD answers.\nrouter id 0.0.0.1;\nprotocol device {}\n";
+    "# Written by Margay so that BIRD can start; replaced as soon as BIRD answers.\nrouter id 0.0.0.1;\n"
+    "protocol device margay_device { scan time 10; }\n";
 
 class Fd {
  public:
