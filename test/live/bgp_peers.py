@@ -1,7 +1,7 @@
 """Routing daemons in namespaces: BIRD (as margay-bgp-config's engine, or as somebody else's router), FRR, GoBGP and ExaBGP.
 
 Each is started by hand with sockets of its own, speaks through them without its command-line tool where that is simple, dies with
-the process that started it, and is ended by its own id.
+the process that started it (but for FRR, which changes its user and so is no longer told), and is ended by its own id.
 """
 import ctypes
 import json
