@@ -267,7 +267,6 @@ Publisher::Publisher(Bird& bird, ConfigFiles& files, const Clock& clock, After a
     const auto self = weak.lock();
     if (!self) return;
     self->forget();
-    self->forced = self->wanted || self->newer;
     // Between two commands: another BIRD may answer the next one.
     if (self->step == State::Step::Running) return self->fail({ErrorCode::Unavailable, "BIRD closed the connection"});
     if (self->step == State::Step::Idle && self->wanted) {

@@ -115,6 +115,8 @@ TEST_CASE("show protocols all") {
                             "     Route change stats:     received   rejected   filtered    ignored   accepted\n"
                             "       Import updates:              3          0          0          0          3\n"
                             "     BGP Next hop:   10.77.0.11\n"
+                            "   BGP state:          Idle\n"
+                            "   Neighbor AS:        1\n"
                             "   Channel ipv6\n"
                             "     Routes:         10 imported, 30 exported, 40 preferred\n"
                             " \n"
@@ -131,7 +133,7 @@ TEST_CASE("show protocols all") {
   CHECK(list[1].neighbor_as == 64513u);
   CHECK(list[1].local_as == 64512u);
   CHECK(list[1].last_error == "Socket: Connection refused");
-  CHECK(list[2].bgp_state == "Established");
+  CHECK(list[2].bgp_state == "Established");  // said once, above the channels
   CHECK(list[2].neighbor == Addr::parse("fe80::5"));
   CHECK(list[2].neighbor_interface == "lo");
   CHECK(list[2].neighbor_as == 4200000000u);

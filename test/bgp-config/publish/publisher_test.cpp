@@ -380,6 +380,17 @@ TEST_CASE("again configures what did not change, also when asked in the middle")
   CHECK(w.bird.configured == 4);
 }
 
+TEST_CASE("a retry that was overtaken does not come on top") {
+  World w{false};
+  w.publish(rendered("a"));  // tried again in 250 ms
+  REQUIRE(w.bird.start("/d/bird.conf"));
+  w.bird.slow_for = 5;
+  w.publisher->again("BIRD is there");
+  w.settle(1s);
+  CHECK(w.bird.configured == 1);
+  CHECK(w.outcomes.size() == 2);
+}
+
 TEST_CASE("where the wanted one is refused, what lies live is put in force again") {
   World w;
   w.publish(rendered("a"));
