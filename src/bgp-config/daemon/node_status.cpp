@@ -46,6 +46,12 @@ ordered_json agent_json(const Knowledge& knowledge, Family family) {
   return out;
 }
 
+// One of Calico's values; BIRD's Passive (waits for the peer to dial) is none of them.
+std::string calico_state(const SessionReport& report) {
+  if (!report.protocol || report.protocol->bgp_state.empty()) return "Idle";
+  return report.protocol->bgp_state == "Passive" ? "Active" : report.protocol->bgp_state;
+}
+
 ordered_json bgp_json(const Knowledge& knowledge) {
   ordered_json out;
   const auto sessions = sessions_of(knowledge);
@@ -58,7 +64,7 @@ ordered_json bgp_json(const Knowledge& knowledge) {
       ++(report.established() ? up : down);
       peers.push_back({{"peerIP", report.session->peer ? report.session->peer->to_string() : report.session->interface},
                        {"type", calico_type(report.session->origin)},
-                       {"state", report.protocol && !report.protocol->bgp_state.empty() ? report.protocol->bgp_state : "Idle"},
+                       {"state", calico_state(report)},
                        {"since", report.protocol ? report.protocol->since : ""}});
     }
     out[std::string{"numberEstablished"} + suffix] = up;

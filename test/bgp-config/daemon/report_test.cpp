@@ -142,12 +142,15 @@ TEST_CASE("a node status has the classes that are wanted") {
   CHECK(json["bgp"]["numberNotEstablishedV6"] == 1);
   CHECK(json["bgp"]["peersV4"][0]["type"] == "NodeMesh");
   CHECK(json["bgp"]["peersV6"][0]["type"] == "GlobalPeer");
+  CHECK(json["bgp"]["peersV6"][0]["state"] == "Connect");
   CHECK(json["routes"]["routesV4"][0]["learnedFrom"] == nlohmann::json({{"sourceType", "NodeMesh"}, {"peerIP", "10.0.0.2"}}));
   CHECK(json["routes"]["routesV4"][0]["gateway"] == "10.0.0.2");
   CHECK(json["routes"]["routesV4"][1]["gateway"] == "N/A");
   CHECK(json["routes"]["routesV4"][1]["interface"] == "blackhole");
   CHECK(json["routes"]["routesV4"][1]["learnedFrom"]["sourceType"] == "Static");
 
+  world.bird.protocols[1].bgp_state = "Passive";
+  CHECK(nlohmann::json::parse(node_status_json(wanted, world.knowledge(), nullptr))["bgp"]["peersV6"][0]["state"] == "Active");
   wanted.routes = false;
   CHECK_FALSE(nlohmann::json::parse(node_status_json(wanted, world.knowledge(), nullptr)).contains("routes"));
   Knowledge silent = world.knowledge();
