@@ -31,7 +31,7 @@ Result<std::vector<T>> dump(NetlinkSocket& socket, std::string_view what, Encode
   return found;
 }
 
-bool is_gone(int error) noexcept { return error == ESRCH || error == ENOENT || error == ENODEV; }
+bool is_gone(int error) noexcept { return error == ESRCH || error == ENOENT || error == ENODEV || error == EADDRNOTAVAIL; }
 
 }  // namespace
 
@@ -51,6 +51,18 @@ Result<std::vector<LinkAddress>> NetlinkLinks::addresses() {
   return dump<LinkAddress>(
       socket_, "read addresses", [](nlmsghdr& message) { dump_request<ifaddrmsg>(message, RTM_GETADDR); },
       [](const nlmsghdr& message) { return message.nlmsg_type == RTM_NEWADDR ? parse_address(message) : std::nullopt; });
+}
+
+Status NetlinkLinks::add_address(const LinkAddress& address) {
+  const int error = socket_.request(1, [&](std::size_t, nlmsghdr& message) { encode_add_address(message, address); }).front();
+  if (error) return netlink_error(error, "add address " + address.address.to_string());
+  return {};
+}
+
+Status NetlinkLinks::remove_address(const LinkAddress& address) {
+  const int error = socket_.request(1, [&](std::size_t, nlmsghdr& message) { encode_remove_address(message, address); }).front();
+  if (error && !is_gone(error)) return netlink_error(error, "remove address " + address.address.to_string());
+  return {};
 }
 
 NetlinkRoutes::NetlinkRoutes() : socket_{NETLINK_ROUTE} {}

@@ -15,6 +15,8 @@ class NetlinkLinks final : public Links {
   NetlinkLinks();
   Result<std::vector<Link>> links() override;
   Result<std::vector<LinkAddress>> addresses() override;
+  Status add_address(const LinkAddress& address) override;
+  Status remove_address(const LinkAddress& address) override;
 
  private:
   NetlinkSocket socket_;

@@ -1,6 +1,7 @@
 #include "netlink_codec.hpp"
 
 #include <linux/if.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -60,6 +61,16 @@ void put_neighbour(nlmsghdr& message, int type, int flags, const Neighbour& neig
   if (with_mac) mnl_attr_put(&message, NDA_LLADDR, neighbour.mac.bytes.size(), neighbour.mac.bytes.data());
 }
 
+ifaddrmsg& put_address(nlmsghdr& message, int type, int flags, const LinkAddress& address) noexcept {
+  auto& ifa = put_header<ifaddrmsg>(message, type, flags);
+  ifa.ifa_family = static_cast<unsigned char>(address_family(address.address.family));
+  ifa.ifa_prefixlen = address.net.prefix;
+  ifa.ifa_index = static_cast<unsigned>(address.index);
+  put_addr(message, IFA_LOCAL, address.address);
+  put_addr(message, IFA_ADDRESS, address.address);
+  return ifa;
+}
+
 }  // namespace
 
 int address_family(Family family) noexcept { return family == Family::V4 ? AF_INET : AF_INET6; }
@@ -107,16 +118,20 @@ std::optional<LinkAddress> parse_address(const nlmsghdr& message) {
   if (!ifa || !family_of(ifa->ifa_family)) return std::nullopt;
   // On a point-to-point link IFA_ADDRESS is the peer and IFA_LOCAL ours; IPv6 without a peer has IFA_ADDRESS only.
   std::optional<Addr> local, address;
+  std::uint8_t protocol = 0;
   for_each_attr(message, sizeof(ifaddrmsg), [&](const nlattr* attr) {
     switch (mnl_attr_get_type(attr)) {
       case IFA_LOCAL: local = parse_addr(attr); break;
       case IFA_ADDRESS: address = parse_addr(attr); break;
+      case IFA_PROTO:
+        if (mnl_attr_get_payload_len(attr) >= 1) protocol = mnl_attr_get_u8(attr);
+        break;
       default: break;
     }
   });
   if (!local) local = address;
   if (!local || ifa->ifa_prefixlen > bits(local->family)) return std::nullopt;
-  return LinkAddress{static_cast<int>(ifa->ifa_index), Cidr{*local, ifa->ifa_prefixlen}, *local};
+  return LinkAddress{static_cast<int>(ifa->ifa_index), Cidr{*local, ifa->ifa_prefixlen}, *local, protocol};
 }
 
 std::optional<Route> parse_route(const nlmsghdr& message) {
@@ -180,6 +195,18 @@ void encode_add_route(nlmsghdr& message, const Route& route) noexcept {
   // scopes.
   const bool on_link = route.type == Route::Type::Unicast && route.destination.family() == Family::V4;
   put_route(message, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route, on_link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE);
+}
+
+void encode_add_address(nlmsghdr& message, const LinkAddress& address) noexcept {
+  const bool v4 = address.address.family == Family::V4;
+  auto& ifa = put_address(message, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, address);
+  ifa.ifa_scope = v4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;  // IPv6 makes its own scope of the address
+  mnl_attr_put_u32(&message, IFA_FLAGS, IFA_F_NOPREFIXROUTE | (v4 ? 0u : unsigned{IFA_F_NODAD}));
+  if (address.protocol) mnl_attr_put_u8(&message, IFA_PROTO, address.protocol);
+}
+
+void encode_remove_address(nlmsghdr& message, const LinkAddress& address) noexcept {
+  put_address(message, RTM_DELADDR, 0, address);
 }
 
 void encode_remove_route(nlmsghdr& message, const Route& route) noexcept {

@@ -23,7 +23,9 @@ void put_addr(nlmsghdr& message, std::uint16_t type, const Addr& addr) noexcept;
 [[nodiscard]] std::optional<Route> parse_route(const nlmsghdr& message);
 [[nodiscard]] std::optional<Neighbour> parse_neighbour(const nlmsghdr& message);
 
-// Requests: fill in an empty header. A route is added with CREATE|REPLACE.
+// Requests: fill in an empty header. A route is added with CREATE|REPLACE, an address with CREATE|EXCL.
+void encode_add_address(nlmsghdr& message, const LinkAddress& address) noexcept;
+void encode_remove_address(nlmsghdr& message, const LinkAddress& address) noexcept;
 void encode_add_route(nlmsghdr& message, const Route& route) noexcept;
 void encode_remove_route(nlmsghdr& message, const Route& route) noexcept;
 void encode_set_neighbour(nlmsghdr& message, const Neighbour& neighbour) noexcept;

@@ -28,8 +28,22 @@ class FakeLinks final : public kernel::Links {
   kernel::LinkEvent remove(int index) {
     const kernel::Link link = by_index.at(index);
     by_index.erase(index);
+    std::erase_if(address_table, [&](const auto& a) { return a.index == index; });
     take_down(index);
     return {link, true};
+  }
+  // The last IPv4 address takes the link's routes and neighbours of the family along.
+  kernel::AddressEvent drop_address(const kernel::LinkAddress& address) {
+    const auto v4_of = [&](const auto& a) { return a.index == address.index && a.address.family == Family::V4; };
+    const bool had = std::any_of(address_table.begin(), address_table.end(), v4_of);
+    std::erase_if(address_table, [&](const auto& a) { return a.index == address.index && a.address == address.address; });
+    if (had && std::none_of(address_table.begin(), address_table.end(), v4_of)) {
+      std::erase_if(routes_.table,
+                    [&](const auto& r) { return r.link == address.index && r.destination.family() == Family::V4; });
+      std::erase_if(routes_.neighbour_table,
+                    [&](const auto& n) { return n.first.first == address.index && n.first.second.family == Family::V4; });
+    }
+    return {address, true};
   }
   Result<std::vector<kernel::Link>> links() override {
     if (auto e = fuse_.before("links.links")) return *e;
@@ -40,6 +54,22 @@ class FakeLinks final : public kernel::Links {
   Result<std::vector<kernel::LinkAddress>> addresses() override {
     if (auto e = fuse_.before("links.addresses")) return *e;
     return address_table;
+  }
+  Status add_address(const kernel::LinkAddress& address) override {
+    if (auto e = fuse_.before("links.add_address")) return *e;
+    if (!by_index.count(address.index)) return Error{ErrorCode::NotFound, "no such link"};
+    for (const auto& a : address_table) {
+      if (a.index == address.index && a.address == address.address) return Error{ErrorCode::AlreadyExists, "it is there"};
+    }
+    address_table.push_back(address);
+    fuse_.after("links.add_address");
+    return {};
+  }
+  Status remove_address(const kernel::LinkAddress& address) override {
+    if (auto e = fuse_.before("links.remove_address")) return *e;
+    drop_address(address);
+    fuse_.after("links.remove_address");
+    return {};
   }
 
  private:

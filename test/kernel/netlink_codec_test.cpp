@@ -138,6 +138,17 @@ TEST_CASE("an address keeps its own bits; its net does not") {
   }
 }
 
+TEST_CASE("an address survives its encoding") {
+  for (const char* text : {"169.254.1.1", "fd00::1"}) {
+    const LinkAddress address{.index = 12, .net = Cidr{addr(text)}, .address = addr(text), .protocol = 80};
+    Buffer buffer;
+    encode_add_address(buffer.message, address);
+    CHECK(parse_address(buffer.message) == address);
+    const auto& ifa = *static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(&buffer.message));
+    CHECK(ifa.ifa_scope == (address.address.family == Family::V4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE));
+  }
+}
+
 TEST_CASE("messages cut short or with broken lengths are harmless") {
   Buffer whole;
   encode_add_route(whole.message, {.destination = cidr("fd00::2/128"), .link = 7, .source = addr("fd00::1")});

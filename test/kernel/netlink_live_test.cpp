@@ -160,6 +160,43 @@ TEST_CASE("links and addresses are listed as they are") {
   CHECK_FALSE(std::any_of(addresses.begin(), addresses.end(), [](const auto& each) { return each.address == addr("10.9.9.2"); }));
 }
 
+TEST_CASE("addresses are put on a link, usable at once, marked and without a route, and taken away") {
+  NetlinkLinks links;
+  auto monitor = ok(NetlinkMonitor::open());
+  Reader reader{*monitor};
+  const Veth veth{"calia"};
+  for (const char* text : {"169.254.1.1", "fd00::1"}) {
+    const LinkAddress mine{.index = veth.index, .net = Cidr{addr(text)}, .address = addr(text), .protocol = 80};
+    const auto there = [&] {
+      const auto all = ok(links.addresses());
+      return std::find(all.begin(), all.end(), mine) != all.end();
+    };
+    const auto told = [&](bool removed) {
+      reader.until([&](const auto& event) {
+        const auto* address = std::get_if<AddressEvent>(&event);
+        return address && address->removed == removed && address->address == mine;
+      });
+    };
+    ok(links.add_address(mine));
+    CHECK(there());
+    told(false);
+    CHECK(links.add_address(mine).error().code == ErrorCode::AlreadyExists);
+    const std::string shown = output_of("ip addr show dev calia to " + mine.net.to_string());
+    CHECK(shown.find("tentative") == std::string::npos);
+    CHECK((shown.find("scope link") != std::string::npos) == (mine.address.family == Family::V4));
+    NetlinkRoutes routes;
+    for (const Route& route : ok(routes.routes(mine.address.family))) CHECK_FALSE(route.destination == mine.net);
+    ok(links.remove_address(mine));
+    CHECK_FALSE(there());
+    told(true);
+    ok(links.remove_address(mine));  // gone already
+    LinkAddress nowhere = mine;
+    nowhere.index = 99999;
+    ok(links.remove_address(nowhere));
+    CHECK(links.add_address(nowhere).error().code == ErrorCode::NotFound);
+  }
+}
+
 TEST_CASE("routes are added, replaced, listed and removed in both families") {
   const Veth one{"cali1"}, two{"cali2"};
   REQUIRE(run("ip addr add 192.0.2.1/32 dev cali1 && ip addr add fd00:1::1/128 dev cali1 nodad") == 0);

@@ -240,6 +240,58 @@ class DaemonTest(LiveTest):
         self.host.delete(self.other.manifest())
         self.wait_for(lambda: files() == ["k8s default/pod eth0"])
 
+    def test_a_workload_that_is_a_bgp_peer(self):
+        pod = self.host.run_dir / "endpoint-status" / "k8s default%2Fpod eth0"
+        peer = lambda: json.loads(pod.read_text()).get("bgpPeerName")
+
+        def addresses(of):
+            found = json.loads(self.host.run("ip", "-j", "addr", "show", "dev", of.interface))[0]["addr_info"]
+            return sorted((a["local"], a["prefixlen"], a["scope"]) for a in found if not a["local"].startswith("fe80"))
+
+        own = [("169.254.7.1", 32, "link"), ("fd00:7::1", 128, "global")]
+        self.apply(calico("BGPConfiguration", "default", {"localWorkloadPeeringIPV4": "169.254.7.1", "localWorkloadPeeringIPV6": "fd00:7::1"}),
+                   calico("BGPPeer", "zone", {"localWorkloadSelector": "name == 'pod'", "asNumber": 65001}),
+                   calico("BGPPeer", "not-here", {"node": "n2", "localWorkloadSelector": "all()", "asNumber": 65001}))
+        self.host.start_felix()
+        self.wait_for(lambda: peer() == "zone" and addresses(self.pod) == own)
+        self.assertEqual(addresses(self.other), [])
+
+        # A deleted address is back, and with it the routes and neighbours that the kernel drops with the last one of IPv4.
+        workload = lambda: ([r["dst"] for r in self.host.routes(4) if r["dev"] == self.pod.interface and "gateway" not in r],
+                            self.host.run("ip", "-4", "neigh", "show", "dev", self.pod.interface, "nud", "permanent").split()[:1])
+        before = workload()
+        self.assertEqual(before[0], [self.pod.ip4])
+        for address in ("169.254.7.1/32", "fd00:7::1/128"):
+            self.host.ip(f"addr del {address} dev {self.pod.interface}")
+        self.wait_for(lambda: addresses(self.pod) == own and workload() == before, what="what was deleted coming back")
+
+        # What BIRD learns over it stays, what it learns over others does not.
+        learnt = lambda: [r["dst"] for r in self.host.routes(4) if r.get("protocol") == "bird"]
+        self.host.ip(f"route add 10.77.0.0/16 via {self.pod.ip4} dev {self.pod.interface} proto bird metric 768 onlink",
+                     f"route add 10.78.0.0/16 via {self.other.ip4} dev {self.other.interface} proto bird metric 768 onlink")
+        self.wait_for(lambda: learnt() == ["10.77.0.0/16"], within=30, what="only the peer's route staying")
+
+        # The first by name has it. Between two runs a peer ends: its address goes all the same.
+        self.apply(calico("BGPPeer", "a", {"localWorkloadSelector": "has(name)", "asNumber": 65001}))
+        self.wait_for(lambda: peer() == "a" and addresses(self.other) == own)
+        self.host.stop_felix()
+        self.delete("a")
+        self.host.start_felix()
+        self.wait_for(lambda: peer() == "zone" and addresses(self.pod) == own and addresses(self.other) == [])
+        self.assertEqual(learnt(), ["10.77.0.0/16"])
+
+        self.delete("zone")
+        self.wait_for(lambda: peer() is None and addresses(self.pod) == [] and learnt() == [] and workload() == before)
+
+    def test_a_workload_that_is_a_bgp_peer_needs_an_address_to_talk_to(self):
+        self.apply(calico("BGPPeer", "zone", {"localWorkloadSelector": "has(name)", "asNumber": 65001}))
+        self.host.start_felix()
+        self.wait_for(lambda: "localWorkloadPeeringIPV4" in self.host.log() and "localWorkloadPeeringIPV6" in self.host.log())
+        self.apply(calico("BGPPeer", "a", {"localWorkloadSelector": "has(name)", "asNumber": 65001}))
+        pod = self.host.run_dir / "endpoint-status" / "k8s default%2Fpod eth0"
+        self.wait_for(lambda: json.loads(pod.read_text()).get("bgpPeerName") == "a")
+        self.assertEqual(self.host.log().count("localWorkloadPeeringIPV4"), 1)
+
     def test_125_a_configuration_that_selects_this_node(self):
         self.apply(calico("Node", "n1", {}, labels={"rack": "1"}))
         self.apply(calico("FelixConfiguration", "rack1", {"nodeSelector": "rack == '1'", "logPrefix": "rack-one"}))

@@ -114,6 +114,7 @@ struct LinkAddress {
   int index = 0;  // of the link
   Cidr net;       // address's own prefix, host bits masked away
   Addr address;
+  std::uint8_t protocol = 0;  // IFAPROT_*, who put it there; 0 also where the kernel does not keep it (before 5.18)
   friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
 };
 
@@ -122,6 +123,11 @@ class Links {
   virtual ~Links() = default;
   virtual Result<std::vector<Link>> links() = 0;
   virtual Result<std::vector<LinkAddress>> addresses() = 0;
+  // With link scope in IPv4, and never with a route to `net` or a wait for duplicates: usable at once. AlreadyExists if the link
+  // has it, whoever put it there.
+  virtual Status add_address(const LinkAddress& address) = 0;
+  // One that is gone, or whose link is, counts as removed.
+  virtual Status remove_address(const LinkAddress& address) = 0;
 };
 
 // What the kernel tells by itself (rtnetlink groups). Lost means events were dropped (ENOBUFS): read everything again.

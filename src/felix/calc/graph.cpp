@@ -6,6 +6,7 @@
 #include "calc/cluster_counts.hpp"
 #include "calc/dispatcher.hpp"
 #include "calc/local_endpoints.hpp"
+#include "calc/local_peers.hpp"
 #include "calc/pass_through.hpp"
 #include "calc/policy_resolver.hpp"
 #include "calc/sequencer.hpp"
@@ -42,7 +43,8 @@ struct Graph::Nodes {
       : sink{to},
         local{options.node, out},
         rules{local, sets, out, options.staged_rules},
-        resolver{local, rules, out},
+        peers{options.node, local},
+        resolver{local, rules, peers, out},
         pass_through{options.node, out} {
     wire();
   }
@@ -59,6 +61,7 @@ struct Graph::Nodes {
   SetIndex sets;
   LocalEndpoints local;
   ActiveRules rules;
+  LocalPeers peers;
   PolicyResolver resolver;
   PassThrough pass_through;
   ClusterCounts cluster;
@@ -117,9 +120,13 @@ void Graph::Nodes::wire() {
     cluster.tiers.count(key, tier != nullptr);
   });
 
+  //  BGPPeer, labels of this Node ─▶ LocalPeers ─ peer of each endpoint ─▶ PolicyResolver
+  dispatcher.on<BgpPeer>(Kind::BGPPeer, [this](const Key& key, const Ref<BgpPeer>& peer) { peers.on_peer(key, peer); });
+
   //  Node, IPPool, BGPConfiguration, BlockAffinity ─▶ PassThrough ─▶ Sequencer
   dispatcher.on<Node>(Kind::Node, [this](const Key& key, const Ref<Node>& node) {
     pass_through.on_node(key, node);
+    peers.on_node(key, node);
     cluster.on_node(key, node != nullptr);
   });
   dispatcher.on<IpPool>(Kind::IPPool, [this](const Key& key, const Ref<IpPool>& pool) { pass_through.on_pool(key, pool); });

@@ -47,6 +47,9 @@ class LocalEndpoints final : private LabelIndex::Listener {
   [[nodiscard]] std::span<const LabelIndex::SelectorId> matches(LabelIndex::ClassId cls) const noexcept {
     return labels_.matches(cls);
   }
+  [[nodiscard]] bool matches(LabelIndex::ClassId cls, LabelIndex::SelectorId selector) const noexcept {
+    return labels_.matches(cls, selector);
+  }
   [[nodiscard]] bool profile_in_use(const Symbol& profile) const { return profile_uses_.contains(profile); }
 
   // Each empties its list.

@@ -109,6 +109,7 @@ struct WorkloadUpdate {
   EndpointId id;
   Ref<WorkloadEndpoint> endpoint;
   Ref<EndpointPolicies> policies;
+  Symbol bgp_peer;  // the BGPPeer by which it is a BGP peer of this node; empty: it is none
 };
 struct WorkloadRemove {
   EndpointId id;
@@ -144,11 +145,15 @@ struct BlocksUpdate {
   std::vector<Cidr> blocks;
 };  // this node's address blocks that a blackhole belongs to; sorted, distinct
 
+struct WorkloadPeeringUpdate {
+  std::optional<Addr> ipv4, ipv6;
+};  // this node's addresses towards workloads that are BGP peers
+
 struct InSync {};
 
 using Message = std::variant<SetUpdate, SetDelta, SetRemove, PolicyUpdate, PolicyRemove, ProfileUpdate, ProfileRemove,
                              WorkloadUpdate, WorkloadRemove, HostEndpointUpdate, HostEndpointRemove, NodeUpdate, NodeRemove,
-                             PoolUpdate, PoolRemove, ServiceCidrsUpdate, BlocksUpdate, InSync>;
+                             PoolUpdate, PoolRemove, ServiceCidrsUpdate, BlocksUpdate, WorkloadPeeringUpdate, InSync>;
 
 class MessageSink {
  public:

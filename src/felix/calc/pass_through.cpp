@@ -48,6 +48,11 @@ void PassThrough::on_bgp_configuration(const Key& key, const Ref<BgpConfiguratio
   cidrs.erase(std::unique(cidrs.begin(), cidrs.end()), cidrs.end());
   if (cidrs.empty()) out_.service_cidrs.remove(Symbol{});
   else out_.service_cidrs.set(Symbol{}, std::move(cidrs));
+
+  NodeAddresses peering;
+  if (configuration) peering = {configuration->local_workload_peering_v4, configuration->local_workload_peering_v6};
+  if (peering == NodeAddresses{}) out_.peering.remove(Symbol{});
+  else out_.peering.set(Symbol{}, peering);
 }
 
 void PassThrough::on_block_affinity(const Key& key, const Ref<BlockAffinity>& affinity) {

@@ -1,4 +1,5 @@
-// PassThrough: nodes, address pools, service CIDRs and this node's blocks, which reach the dataplane with hardly a thought.
+// PassThrough: nodes, address pools, service CIDRs, this node's blocks and its addresses towards workloads that are BGP peers,
+// which reach the dataplane with hardly a thought.
 #pragma once
 
 #include <map>
@@ -16,7 +17,7 @@ class PassThrough {
   // Null: gone.
   void on_node(const Key& key, const Ref<Node>& node);
   void on_pool(const Key& key, const Ref<IpPool>& pool);  // of several with one CIDR the lowest name counts (Calico's rule)
-  void on_bgp_configuration(const Key& key, const Ref<BgpConfiguration>& configuration);  // only "default" may name service CIDRs
+  void on_bgp_configuration(const Key& key, const Ref<BgpConfiguration>& configuration);  // only "default" counts here
   // Blocks that this node holds, or is giving up while addresses of it may be in use; none of a single address, whose blackhole
   // would be in the way of the workload's own route.
   void on_block_affinity(const Key& key, const Ref<BlockAffinity>& affinity);

@@ -79,7 +79,7 @@ void PolicyResolver::complete() {
   for (const LocalEndpoints::Endpoint* endpoint : local_.take_dirty_endpoints()) {
     Ref<EndpointPolicies>& policies = resolved[{endpoint->cls, endpoint->host != nullptr}];
     if (!policies) policies = resolve(*endpoint);
-    if (endpoint->workload) out_.workloads.set(endpoint->id, {endpoint->workload, policies});
+    if (endpoint->workload) out_.workloads.set(endpoint->id, {endpoint->workload, policies, peers_.peer_of(endpoint->cls)});
     else out_.host_endpoints.set(endpoint->id, {endpoint->host, policies});
   }
 }

@@ -6,7 +6,7 @@ namespace margay::calc {
 
 bool Sequencer::dirty() const noexcept {
   return !policies.empty() || !profiles.empty() || !workloads.empty() || !host_endpoints.empty() || !nodes.empty() ||
-         !pools.empty() || !service_cidrs.empty() || !blocks.empty();
+         !pools.empty() || !service_cidrs.empty() || !blocks.empty() || !peering.empty();
 }
 
 // References before their users, and after them on the way out.
@@ -15,7 +15,7 @@ void Sequencer::flush(SetIndex& sets, MessageSink& sink) {
   policies.flush_updates([&](const auto& id, const auto& policy) { sink.on_message(PolicyUpdate{id, policy}); });
   profiles.flush_updates([&](const auto& id, const auto& profile) { sink.on_message(ProfileUpdate{id, profile}); });
   workloads.flush_updates([&](const auto& id, const auto& state) {
-    sink.on_message(WorkloadUpdate{id, state.endpoint, state.policies});
+    sink.on_message(WorkloadUpdate{id, state.endpoint, state.policies, state.bgp_peer});
   });
   host_endpoints.flush_updates([&](const auto& id, const auto& state) {
     sink.on_message(HostEndpointUpdate{id, state.endpoint, state.policies});
@@ -35,6 +35,8 @@ void Sequencer::flush(SetIndex& sets, MessageSink& sink) {
   service_cidrs.flush_removes([&](const auto&) { sink.on_message(ServiceCidrsUpdate{}); });
   blocks.flush_updates([&](const auto&, const auto& cidrs) { sink.on_message(BlocksUpdate{cidrs}); });
   blocks.flush_removes([&](const auto&) { sink.on_message(BlocksUpdate{}); });
+  peering.flush_updates([&](const auto&, const auto& own) { sink.on_message(WorkloadPeeringUpdate{own.ipv4, own.ipv6}); });
+  peering.flush_removes([&](const auto&) { sink.on_message(WorkloadPeeringUpdate{}); });
 }
 
 }  // namespace margay::calc

@@ -78,8 +78,9 @@ class Pending {
 struct WorkloadState {
   Ref<WorkloadEndpoint> endpoint;
   Ref<EndpointPolicies> policies;
+  Symbol bgp_peer;
   friend bool operator==(const WorkloadState& a, const WorkloadState& b) {
-    return same_value(a.endpoint, b.endpoint) && same_value(a.policies, b.policies);
+    return same_value(a.endpoint, b.endpoint) && same_value(a.policies, b.policies) && a.bgp_peer == b.bgp_peer;
   }
 };
 struct HostEndpointState {
@@ -102,6 +103,7 @@ struct Sequencer {
   Pending<Symbol, NodeAddresses> nodes;
   Pending<Symbol, Ref<IpPool>> pools;
   Pending<Symbol, std::vector<Cidr>> service_cidrs, blocks;  // one key, the empty symbol
+  Pending<Symbol, NodeAddresses> peering;                    // likewise
 
   [[nodiscard]] bool dirty() const noexcept;
   void flush(SetIndex& sets, MessageSink& sink);

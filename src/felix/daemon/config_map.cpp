@@ -24,7 +24,7 @@ std::set<Kind> felix_kinds() {
   std::set<Kind> out;
   for (const KindInfo& kind : all_kinds())
     if (kind.decoded) out.insert(kind.kind);
-  for (const Kind kind : {Kind::BGPPeer, Kind::BGPFilter, Kind::Secret, Kind::CalicoNodeStatus}) out.erase(kind);
+  for (const Kind kind : {Kind::BGPFilter, Kind::Secret, Kind::CalicoNodeStatus}) out.erase(kind);
   return out;
 }
 

@@ -319,7 +319,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
 
   void publish(const dataplane::Outcome& outcome) {
     for (const dataplane::EndpointChange& change : outcome.endpoints) {
-      if (change.endpoint && change.enforced) status_files_->in_force(change.id, *change.endpoint);
+      if (change.endpoint && change.enforced) status_files_->in_force(change.id, *change.endpoint, change.bgp_peer.view());
       else status_files_->not_in_force(change.id);
     }
     if (outcome.ok) status_files_->complete();

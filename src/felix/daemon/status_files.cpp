@@ -42,7 +42,7 @@ std::string status_file_name(const WorkloadEndpoint& endpoint) {
   return path_escape(endpoint.orchestrator) + " " + path_escape(endpoint.workload) + " " + path_escape(endpoint.endpoint);
 }
 
-std::string status_file_json(const WorkloadEndpoint& endpoint) {
+std::string status_file_json(const WorkloadEndpoint& endpoint, std::string_view bgp_peer) {
   nlohmann::ordered_json out = nlohmann::ordered_json::object();
   if (!endpoint.interface_name.empty()) out["ifaceName"] = endpoint.interface_name.str();
   if (endpoint.mac) out["mac"] = endpoint.mac->to_string();
@@ -52,11 +52,12 @@ std::string status_file_json(const WorkloadEndpoint& endpoint) {
       if (net.family() == family) nets.push_back(net.to_string());
     if (!nets.empty()) out[family == Family::V4 ? "ipv4Nets" : "ipv6Nets"] = nets;
   }
+  if (!bgp_peer.empty()) out["bgpPeerName"] = bgp_peer;
   return out.dump();
 }
 
-void StatusFiles::in_force(const Key& id, const WorkloadEndpoint& endpoint) {
-  File file{status_file_name(endpoint), status_file_json(endpoint)};
+void StatusFiles::in_force(const Key& id, const WorkloadEndpoint& endpoint, std::string_view bgp_peer) {
+  File file{status_file_name(endpoint), status_file_json(endpoint, bgp_peer)};
   const auto [it, fresh] = wanted_.try_emplace(id);
   if (!fresh && it->second.name == file.name && it->second.json == file.json) return;
   if (!fresh) disown(id, it->second.name);

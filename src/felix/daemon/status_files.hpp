@@ -18,13 +18,14 @@ namespace margay::daemon {
 
 // File name and content; pure.
 [[nodiscard]] std::string status_file_name(const WorkloadEndpoint& endpoint);
-[[nodiscard]] std::string status_file_json(const WorkloadEndpoint& endpoint);
+[[nodiscard]] std::string status_file_json(const WorkloadEndpoint& endpoint, std::string_view bgp_peer);
 
 class StatusFiles {
  public:
   explicit StatusFiles(std::string directory) : directory_{std::move(directory)} {}
 
-  void in_force(const Key& id, const WorkloadEndpoint& endpoint);
+  // `bgp_peer`: the BGPPeer by which it is a BGP peer, or empty.
+  void in_force(const Key& id, const WorkloadEndpoint& endpoint, std::string_view bgp_peer);
   void not_in_force(const Key& id);
   // Everything that is in force has been said: stale files of earlier runs may go.
   void complete() { complete_ = true; }

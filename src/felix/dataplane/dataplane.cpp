@@ -6,6 +6,7 @@
 
 #include "dataplane/block_manager.hpp"
 #include "dataplane/endpoint_manager.hpp"
+#include "dataplane/peering_manager.hpp"
 #include "dataplane/policy_manager.hpp"
 #include "dataplane/pool_manager.hpp"
 #include "dataplane/service_manager.hpp"
@@ -18,12 +19,17 @@ namespace {
 constexpr std::array<const char*, std::variant_size_v<calc::Message>> kMessageNames{
     "SetUpdate",     "SetDelta",       "SetRemove",      "PolicyUpdate",       "PolicyRemove",       "ProfileUpdate",
     "ProfileRemove", "WorkloadUpdate", "WorkloadRemove", "HostEndpointUpdate", "HostEndpointRemove", "NodeUpdate",
-    "NodeRemove",    "PoolUpdate",     "PoolRemove",     "ServiceCidrsUpdate", "BlocksUpdate",       "InSync"};
+    "NodeRemove",    "PoolUpdate",     "PoolRemove",     "ServiceCidrsUpdate", "BlocksUpdate",       "WorkloadPeeringUpdate",
+    "InSync"};
 
 }  // namespace
 
 Dataplane::Dataplane(Config config, Ports ports)
-    : config_{std::move(config)}, ports_{ports}, planes_{make_planes(config_, ports_)}, sysctls_{config_, ports_.sysctls} {
+    : config_{std::move(config)},
+      ports_{ports},
+      planes_{make_planes(config_, ports_)},
+      sysctls_{config_, ports_.sysctls},
+      addresses_{ports_.links, {.interface_prefixes = config_.rules.interface_prefixes, .refresh = config_.route_refresh}} {
   for (const auto& plane : planes_) {
     for (const auto table : kernel::kTables) {
       for (auto& chain : rules::static_chains(config_.rules, plane->family, table)) (*plane)[table].want(std::move(chain));
@@ -35,9 +41,11 @@ Dataplane::Dataplane(Config config, Ports ports)
   auto policies = std::make_unique<PolicyManager>(config_, planes_);
   policies_ = policies.get();
   managers_.push_back(std::move(policies));
-  auto endpoints = std::make_unique<EndpointManager>(config_, planes_, *policies_, sysctls_);
+  auto peering = std::make_unique<PeeringManager>(planes_, addresses_);
+  auto endpoints = std::make_unique<EndpointManager>(config_, planes_, *policies_, sysctls_, *peering);
   endpoints_ = endpoints.get();
   managers_.push_back(std::move(endpoints));
+  managers_.push_back(std::move(peering));
   managers_.push_back(std::make_unique<PoolManager>(config_, planes_));
   managers_.push_back(std::make_unique<ServiceManager>(config_, planes_));
   managers_.push_back(std::make_unique<BlockManager>(planes_));
@@ -69,6 +77,7 @@ void Dataplane::on_link(const kernel::Link& link, bool removed) {
   else links_[link.index] = link;
   for (const auto& manager : managers_) manager->on_link(link, removed);
   for (const auto& plane : planes_) plane->routes.on_link(link, removed, ports_.clock.now());
+  addresses_.on_link(link, removed);
   dirty_ = true;
 }
 
@@ -77,6 +86,12 @@ void Dataplane::on_event(const kernel::KernelEvent& event) {
     on_link(link->link, link->removed);
   } else if (const auto* route = std::get_if<kernel::RouteEvent>(&event)) {
     for (const auto& plane : planes_) dirty_ |= plane->routes.on_route(route->route, route->removed);
+  } else if (const auto* address = std::get_if<kernel::AddressEvent>(&event)) {
+    dirty_ |= addresses_.on_address(address->address, address->removed);
+    if (address->removed && address->address.address.family == Family::V4) {
+      for (const auto& plane : planes_) plane->routes.on_address_gone(address->address.index);
+      dirty_ = true;
+    }
   } else if (std::holds_alternative<kernel::Lost>(event)) {
     on_events_lost();
   }
@@ -85,6 +100,7 @@ void Dataplane::on_event(const kernel::KernelEvent& event) {
 void Dataplane::on_events_lost() {
   links_stale_ = true;
   for (const auto& plane : planes_) plane->routes.invalidate();
+  addresses_.invalidate();
   dirty_ = true;
 }
 
@@ -189,11 +205,16 @@ Outcome Dataplane::apply() {
   ok &= tables_ok;
   // No way to a pod before there is a rule on it: neither routes nor forwarding until filter was programmed once.
   bool guarded = true;
+  for (const auto& plane : planes_) guarded &= (*plane)[kernel::Table::Filter].ever_programmed();
+  if (guarded && !addresses_.apply(now)) {
+    ok = false;
+    outcome.failures.push_back({"addresses", *addresses_.error()});
+  }
+  for (const int link : addresses_.take_bared()) {
+    for (const auto& plane : planes_) plane->routes.on_address_gone(link);
+  }
   for (const auto& plane : planes_) {
-    if (!(*plane)[kernel::Table::Filter].ever_programmed()) {
-      guarded = false;
-      continue;
-    }
+    if (!(*plane)[kernel::Table::Filter].ever_programmed()) continue;
     if (!plane->routes.apply(now)) {
       ok = false;
       outcome.failures.push_back({"routes", *plane->routes.error()});
@@ -237,7 +258,7 @@ bool Dataplane::pending() const {
 std::optional<TimePoint> Dataplane::next_wakeup() const {
   if (!in_sync_) return std::nullopt;
   if (pending()) return ports_.clock.now();
-  std::optional<TimePoint> due = sysctls_.next_wakeup();
+  std::optional<TimePoint> due = earlier(sysctls_.next_wakeup(), addresses_.next_wakeup());
   for (const auto& plane : planes_) {
     due = earlier(due, plane->sets.next_wakeup());
     due = earlier(due, plane->routes.next_wakeup());
@@ -259,7 +280,10 @@ Dataplane::State Dataplane::state_of(const calc::EndpointId& id, bool good) cons
   const auto* workload = endpoints_->find(id);
   if (!workload) return {};
   const Symbol interface = workload->endpoint->interface_name;
-  State state{.enforced = endpoints_->is_active(id), .link_up = endpoints_->link_up(interface)};
+  State state{.enforced = endpoints_->is_active(id),
+              .link_up = endpoints_->link_up(interface),
+              .bgp_peer = workload->bgp_peer,
+              .endpoint = workload->endpoint};
   if (!state.enforced || good) return state;
   for (const auto& plane : planes_) {
     const auto& filter = (*plane)[kernel::Table::Filter];
@@ -287,14 +311,14 @@ void Dataplane::report(Outcome& outcome, bool tables_ok) {
       unenforced_.erase(id);
       if (before == states_.end()) continue;
       states_.erase(before);
-      outcome.endpoints.push_back({.id = id, .endpoint = nullptr});
+      outcome.endpoints.push_back({.id = id, .endpoint = nullptr, .bgp_peer = {}});
       continue;
     }
     if (now.enforced) unenforced_.erase(id);
     else unenforced_.insert(id);
     if (before != states_.end() && before->second == now) continue;
     states_[id] = now;
-    outcome.endpoints.push_back({id, workload->endpoint, now.enforced, now.link_up});
+    outcome.endpoints.push_back({id, workload->endpoint, now.enforced, now.link_up, now.bgp_peer});
   }
 }
 
@@ -318,6 +342,7 @@ Status Dataplane::cleanup() {
     note(plane->sets.cleanup());
     note(plane->routes.cleanup());
   }
+  note(addresses_.cleanup());
   return result;
 }
 

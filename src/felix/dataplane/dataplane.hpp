@@ -5,7 +5,7 @@
 //                                  └─ complete() ──────────→ └─ Plane v6: the same ────────────────┘
 //
 // apply(), in this order (why: docs/design/dataplane.md):
-//   links if unknown · managers complete · sets up · tables raw, mangle, nat, filter · routes, neighbours, sysctls ·
+//   links if unknown · managers complete · sets up · tables raw, mangle, nat, filter · addresses, routes, neighbours, sysctls ·
 //   conntrack of departed addresses · sets down · who is in force now
 //
 // Nothing touches the kernel before InSync (law 1), but for apply_closed_base() on a host that has no chain of ours yet. One
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "calc/messages.hpp"
+#include "dataplane/address_reconciler.hpp"
 #include "dataplane/config.hpp"
 #include "dataplane/link_sysctls.hpp"
 #include "dataplane/manager.hpp"
@@ -37,12 +38,14 @@ struct Failure {
   Error error;
 };
 
-// A workload whose state changed. `enforced`: its chains, all they lead to and their sets are in the kernel, in every family.
+// A workload of which something changed that others are told. `enforced`: its chains, all they lead to and their sets are in the
+// kernel, in every family.
 struct EndpointChange {
   calc::EndpointId id;
   Ref<WorkloadEndpoint> endpoint;  // null: gone
   bool enforced = false;
   bool link_up = false;
+  Symbol bgp_peer;  // the BGPPeer by which it is a BGP peer; empty: it is none
 };
 
 struct Outcome {
@@ -88,6 +91,8 @@ class Dataplane final : public calc::MessageSink {
   struct State {
     bool enforced = false;
     bool link_up = false;
+    Symbol bgp_peer;
+    Ref<WorkloadEndpoint> endpoint;
     friend bool operator==(const State&, const State&) = default;
   };
   Status read_links();
@@ -103,6 +108,7 @@ class Dataplane final : public calc::MessageSink {
   Ports ports_;
   Planes planes_;
   LinkSysctls sysctls_;
+  AddressReconciler addresses_;
   std::vector<std::unique_ptr<Manager>> managers_;
   PolicyManager* policies_ = nullptr;  // in managers_
   EndpointManager* endpoints_ = nullptr;

@@ -17,11 +17,13 @@ auto precedence(const WorkloadEndpoint& e) { return std::tie(e.orchestrator, e.w
 
 }  // namespace
 
-EndpointManager::EndpointManager(const Config& config, Planes& planes, PolicyManager& policies, LinkSysctls& sysctls)
+EndpointManager::EndpointManager(const Config& config, Planes& planes, PolicyManager& policies, LinkSysctls& sysctls,
+                                 PeeringManager& peering)
     : config_{config},
       planes_{planes},
       policies_{policies},
       sysctls_{sysctls},
+      peering_{peering},
       group_counts_(planes.size()),
       dispatch_chains_(planes.size()) {
   complete_shared();
@@ -58,7 +60,7 @@ void EndpointManager::on_message(const calc::Message& message) {
     if (workload.endpoint && workload.endpoint->interface_name != update->endpoint->interface_name) {
       detach(workload.endpoint->interface_name, update->id);
     }
-    workload = {update->endpoint, update->policies};
+    workload = {update->endpoint, update->policies, update->bgp_peer};
     attach(update->endpoint->interface_name, update->id);
     touched_.insert(update->id);
   } else if (const auto* remove = std::get_if<calc::WorkloadRemove>(&message)) {
@@ -160,6 +162,8 @@ void EndpointManager::render(Symbol name, Interface& interface) {
   }
   watch_policies(name, interface, std::move(policies));
   for (const auto& plane : planes_) plane->routes.claim(text, destinations, mac);
+  const bool peers = workload && workload->endpoint->active && !workload->bgp_peer.empty();
+  peering_.set_peer(text, peers ? workload->endpoint->nets : std::vector<Cidr>{});
 
   dispatch_dirty_ |= workload ? dispatched_.insert(text).second : dispatched_.erase(text) > 0;
   const auto share = [&](auto& map, auto value, bool& dirty) {

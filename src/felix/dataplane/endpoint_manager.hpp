@@ -13,6 +13,7 @@
 
 #include "dataplane/link_sysctls.hpp"
 #include "dataplane/manager.hpp"
+#include "dataplane/peering_manager.hpp"
 #include "dataplane/plane.hpp"
 #include "dataplane/policy_manager.hpp"
 
@@ -20,7 +21,7 @@ namespace margay::dataplane {
 
 class EndpointManager final : public Manager {
  public:
-  EndpointManager(const Config& config, Planes& planes, PolicyManager& policies, LinkSysctls& sysctls);
+  EndpointManager(const Config& config, Planes& planes, PolicyManager& policies, LinkSysctls& sysctls, PeeringManager& peering);
   void on_message(const calc::Message& message) override;
   void on_link(const kernel::Link& link, bool removed) override;
   void complete() override;
@@ -28,6 +29,7 @@ class EndpointManager final : public Manager {
   struct Workload {
     Ref<WorkloadEndpoint> endpoint;
     Ref<calc::EndpointPolicies> policies;
+    Symbol bgp_peer;  // empty: it is none
   };
   [[nodiscard]] const std::unordered_map<calc::EndpointId, Workload>& workloads() const { return workloads_; }
   [[nodiscard]] const Workload* find(const calc::EndpointId& id) const;
@@ -55,6 +57,7 @@ class EndpointManager final : public Manager {
   Planes& planes_;
   PolicyManager& policies_;
   LinkSysctls& sysctls_;
+  PeeringManager& peering_;
 
   std::unordered_map<calc::EndpointId, Workload> workloads_;
   std::unordered_map<Symbol, Interface> interfaces_;

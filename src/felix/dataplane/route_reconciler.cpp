@@ -6,6 +6,7 @@ namespace margay::dataplane {
 namespace {
 
 constexpr std::uint8_t kProtocolKernel = 2;      // RTPROT_KERNEL
+constexpr std::uint8_t kProtocolBird = 12;       // RTPROT_BIRD
 constexpr std::uint8_t kProtocolBlackhole = 80;  // of Calico's special routes
 
 bool is_our_blackhole(const kernel::Route& route) {
@@ -107,6 +108,11 @@ void RouteReconciler::want_blackholes(const std::vector<Cidr>& prefixes) {
   blackholes_ = std::move(wanted);
 }
 
+void RouteReconciler::spare_bird(const std::string& interface, bool spare) {
+  const bool changed = spare ? bird_interfaces_.insert(interface).second : bird_interfaces_.erase(interface) > 0;
+  if (changed) stale_ = true;  // what was passed over when last read may be ours to remove now
+}
+
 void RouteReconciler::depart_unclaimed() {
   for (const auto& destination : leaving_) {
     if (claimants_.count(destination) || holders_.erase(destination) == 0) continue;
@@ -179,6 +185,13 @@ void RouteReconciler::on_link(const kernel::Link& link, bool removed, TimePoint 
   for (const auto& d : std::vector<Cidr>{interface.destinations}) choose(d);
 }
 
+void RouteReconciler::on_address_gone(int link) {
+  if (family_ != Family::V4 || !links_.count(link)) return;
+  forget_link(link);
+  unread_links_.insert(link);
+  stale_ = true;
+}
+
 void RouteReconciler::see(const kernel::Route& route) {
   const RouteKey key{route.destination, route.priority};
   routes_.seen(key, route);
@@ -197,14 +210,22 @@ bool RouteReconciler::on_route(const kernel::Route& route, bool removed) {
   if (have && have->link != route.link) stale_ = stale_ || routes_.find_wanted(key) != nullptr || links_.count(route.link) > 0;
   const auto* want = routes_.find_wanted(key);
   if (!want && !links_.count(route.link) && !is_our_blackhole(route)) return stale_;
+  if (!want && is_spared(route)) return stale_;
   see(route);
   return stale_ || !routes_.in_sync();
 }
 
 // ---- the world -----------------------------------------------------------------------------------------------------
 
+bool RouteReconciler::is_spared(const kernel::Route& route) const {
+  if (route.protocol != kProtocolBird) return false;
+  const auto link = links_.find(route.link);
+  return link != links_.end() && bird_interfaces_.count(link->second.name) > 0;
+}
+
 bool RouteReconciler::may_remove(const kernel::Route& route) const {
   if (is_our_blackhole(route)) return true;
+  if (is_spared(route)) return false;
   if (route.type != kernel::Route::Type::Unicast || is_kernels_own(route) || !links_.count(route.link)) return false;
   return options_.remove_external || route.protocol == options_.protocol;
 }

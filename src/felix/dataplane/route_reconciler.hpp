@@ -4,8 +4,8 @@
 // An interface claims addresses; a claim becomes a wanted route while its link is up. Several links that claim one address: the
 // one with the highest index has it (policy-rendering §7.7). A move is one replace, never a gap. Ours to remove are routes on
 // workload interfaces that nobody claims (any protocol with RemoveExternalRoutes, else our own only); link-local and multicast
-// prefixes and what the kernel itself makes stay. A route whose interface was first seen less than kGrace ago, and which was
-// never ours, is left alone meanwhile: CNI adds routes before the datastore knows.
+// prefixes and what the kernel itself makes stay, and BIRD's routes where the workload is a BGP peer. A route whose interface was
+// first seen less than kGrace ago, and which was never ours, is left alone meanwhile: CNI adds routes before the datastore knows.
 //
 // Blackholes carry protocol 80 whatever the other routes carry, as in Calico; every blackhole with that protocol is ours.
 // Protocol 80 and not DeviceRouteProtocol, since with that at `boot` an administrator's own blackholes would be taken for ours.
@@ -86,8 +86,14 @@ class RouteReconciler {
   // Blackholes for these prefixes, of both families (the other one's are passed over); replaces the last list.
   void want_blackholes(const std::vector<Cidr>& prefixes);
 
+  // Routes that BIRD has learnt over this interface are left alone: its workload is a BGP peer.
+  void spare_bird(const std::string& interface, bool spare);
+
   // ---- events
   void on_link(const kernel::Link& link, bool removed, TimePoint now);
+  // An IPv4 address left this link. With the last one the kernel takes the link's routes and neighbours, permanent ones too, and
+  // tells of none.
+  void on_address_gone(int link);
   // True if there is something to do about it.
   bool on_route(const kernel::Route& route, bool removed);
   void invalidate() { stale_ = true; }
@@ -125,6 +131,7 @@ class RouteReconciler {
   };
 
   [[nodiscard]] bool is_workload(const std::string& name) const;
+  [[nodiscard]] bool is_spared(const kernel::Route& route) const;
   [[nodiscard]] bool may_remove(const kernel::Route& route) const;
   void choose(const Cidr& destination);
   void depart_unclaimed();
@@ -143,6 +150,7 @@ class RouteReconciler {
   std::unordered_map<std::string, Interface> interfaces_;  // those that claim
   std::unordered_map<Cidr, std::set<std::string>> claimants_;
   std::set<Cidr> blackholes_;
+  std::unordered_set<std::string> bird_interfaces_;
   std::unordered_map<int, LinkState> links_;                       // workload links only
   std::unordered_map<std::string, std::pair<int, bool>> by_name_;  // index and whether up
 

@@ -27,6 +27,8 @@ struct State {
   std::map<std::string, std::pair<std::optional<Addr>, std::optional<Addr>>> nodes;
   std::map<std::string, IpPool> pools;
   std::vector<Cidr> service_cidrs, blocks;
+  std::map<Key, std::string> peers;  // BGPPeers of those workloads that have one
+  std::pair<std::optional<Addr>, std::optional<Addr>> peering;
   friend bool operator==(const State&, const State&) = default;
 };
 
@@ -167,10 +169,13 @@ class Mirror final : public MessageSink {
     phase(4, "workload update");
     check_policies(*m.policies);
     state.workloads.insert_or_assign(m.id, std::pair{*m.endpoint, *m.policies});
+    if (m.bgp_peer.empty()) state.peers.erase(m.id);
+    else state.peers[m.id] = m.bgp_peer.str();
   }
   void apply(const WorkloadRemove& m) {
     phase(5, "workload remove");
     check(state.workloads.erase(m.id) == 1, "removed absent workload");
+    state.peers.erase(m.id);
   }
   void apply(const HostEndpointUpdate& m) {
     phase(4, "host endpoint update");
@@ -206,6 +211,11 @@ class Mirror final : public MessageSink {
     phase(9, "blocks");
     check(!(state.blocks == m.blocks), "blocks said again");
     state.blocks = m.blocks;
+  }
+  void apply(const WorkloadPeeringUpdate& m) {
+    phase(9, "peering");
+    check(state.peering != std::pair{m.ipv4, m.ipv6}, "peering said again");
+    state.peering = {m.ipv4, m.ipv6};
   }
   void apply(const InSync&) {
     phase(10, "in sync");

@@ -32,6 +32,7 @@ class Calculation {
     for (const auto& [key, resource] : resources_) {
       if (const auto* w = as<WorkloadEndpoint>(resource); w && w->node == node_ && !w->nets.empty()) {
         state_.workloads[key] = {*w, policies_of(inherited(w->labels, w->profiles), w->profiles, false)};
+        if (const std::string peer = peer_of(inherited(w->labels, w->profiles)); !peer.empty()) state_.peers[key] = peer;
       } else if (const auto* h = as<HostEndpoint>(resource); h && h->node == node_) {
         state_.host_endpoints[key] = {*h, policies_of(inherited(h->labels, h->profiles), h->profiles, true)};
       } else if (const auto* n = as<Node>(resource)) {
@@ -45,6 +46,7 @@ class Calculation {
         all.insert(bgp->service_external_ips.begin(), bgp->service_external_ips.end());
         all.insert(bgp->service_load_balancer_ips.begin(), bgp->service_load_balancer_ips.end());
         state_.service_cidrs.assign(all.begin(), all.end());
+        state_.peering = {bgp->local_workload_peering_v4, bgp->local_workload_peering_v6};
       } else if (const auto* affinity = as<BlockAffinity>(resource)) {
         if (affinity->node == node_ && affinity->of_host && !affinity->cidr.is_host() &&
             affinity->state != BlockAffinity::State::Pending)
@@ -60,6 +62,20 @@ class Calculation {
   }
 
  private:
+  std::string peer_of(const Labels& labels) const {
+    Labels here;
+    if (const auto found = resources_.find(Key{Kind::Node, "", node_}); found != resources_.end())
+      here = as<Node>(found->second)->labels;
+    for (const auto& [key, resource] : resources_) {  // the map is ordered by name
+      const auto* peer = as<BgpPeer>(resource);
+      if (!peer || !peer->local_workload_selector) continue;
+      if (!peer->node.empty() && !(node_ == std::string_view{peer->node})) continue;
+      if (peer->node.empty() && peer->node_selector && !peer->node_selector->matches(here)) continue;
+      if (peer->local_workload_selector->matches(labels)) return key.name.str();
+    }
+    return {};
+  }
+
   Labels inherited(const Labels& own, const std::vector<Symbol>& profiles) const {
     std::map<Symbol, Symbol> all;
     for (auto it = profiles.rbegin(); it != profiles.rend(); ++it) {
@@ -319,10 +335,12 @@ std::string difference(const State& expected, const State& actual) {
         map_difference("policy", expected.policies, actual.policies, key),
         map_difference("profile", expected.profiles, actual.profiles, text),
         map_difference("workload", expected.workloads, actual.workloads, key),
+        map_difference("peer", expected.peers, actual.peers, key),
         map_difference("host endpoint", expected.host_endpoints, actual.host_endpoints, key),
         map_difference("node", expected.nodes, actual.nodes, text), map_difference("pool", expected.pools, actual.pools, text)}) {
     if (!found.empty()) return found;
   }
+  if (expected.peering != actual.peering) return "peering differs";
   if (!(expected.blocks == actual.blocks)) return "blocks differ";
   return expected.service_cidrs == actual.service_cidrs ? std::string{} : std::string{"service CIDRs differ"};
 }

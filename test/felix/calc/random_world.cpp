@@ -134,7 +134,7 @@ Update RandomWorld::draw() {
     update.key = key;
     if (!gone) update.value = make();
   };
-  switch (below(16)) {
+  switch (below(18)) {
     case 0:
     case 1:
     case 2:
@@ -210,6 +210,16 @@ Update RandomWorld::draw() {
         return resource(std::move(s));
       });
       break;
+    case 15:
+    case 16:
+      say({Kind::BGPPeer, "", numbered("peer", 4)}, [&] {
+        BgpPeer p;
+        if (chance(0.8)) p.local_workload_selector = selector();
+        if (chance(0.2)) p.node = pick(kNodes);
+        else if (chance(0.5)) p.node_selector = selector();
+        return resource(std::move(p));
+      });
+      break;
     default:
       if (chance(0.4)) {
         say({Kind::Node, "", pick(kNodes)}, [&] {
@@ -239,6 +249,8 @@ Update RandomWorld::draw() {
       } else {
         say({Kind::BGPConfiguration, "", chance(0.8) ? "default" : "other"}, [&] {
           BgpConfiguration b;
+          if (chance(0.5)) b.local_workload_peering_v4 = Addr::parse("169.254.1." + std::to_string(below(2)));
+          if (chance(0.3)) b.local_workload_peering_v6 = Addr::parse("fd00::1");
           if (chance(0.7)) b.service_cluster_ips.push_back(*Cidr::parse("10.96.0.0/12"));
           if (chance(0.5)) b.service_external_ips.push_back(*Cidr::parse(chance(0.5) ? "10.96.0.0/12" : "198.51.100.0/24"));
           return resource(std::move(b));

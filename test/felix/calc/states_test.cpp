@@ -71,6 +71,9 @@ Lines describe(const test::State& state) {
     out.insert("profile " + id + " <" + actions(profile.ingress) + " >" + actions(profile.egress));
   }
   for (const auto& [id, endpoint] : state.workloads) out.insert("workload " + id.name.str() + text(endpoint.second));
+  for (const auto& [id, peer] : state.peers) out.insert("peer " + id.name.str() + " " + peer);
+  if (state.peering.first) out.insert("peering " + state.peering.first->to_string());
+  if (state.peering.second) out.insert("peering " + state.peering.second->to_string());
   for (const auto& [id, endpoint] : state.host_endpoints) out.insert("host " + id.name.str() + text(endpoint.second));
   for (const auto& [name, node] : state.nodes) out.insert("node " + name + (node.first ? " " + node.first->to_string() : ""));
   for (const auto& [name, pool] : state.pools) out.insert("pool " + name);
@@ -144,6 +147,53 @@ class Builder {
   Resources resources_;
   Lines expected_;
 };
+
+BgpPeer peer(const char* workloads) {
+  BgpPeer out;
+  out.local_workload_selector = *Selector::parse(workloads);
+  return out;
+}
+
+// Workload w is on this node, labelled app: web; who is its BGP peer?
+void add_peers(Builder& b, std::vector<State>& out) {
+  BgpPeer remote, elsewhere = peer("all()"), by_label = peer("all()");
+  remote.peer_ip = Addr::parse("192.0.2.1");
+  elsewhere.node = "there";
+  by_label.node_selector = *Selector::parse("rack == 'r1'");
+  b.with(Kind::BGPPeer, "", "a-remote", remote)
+      .with(Kind::BGPPeer, "", "a-elsewhere", elsewhere)
+      .with(Kind::BGPPeer, "", "a-rack", by_label)
+      .with(Kind::BGPPeer, "", "m", peer("app == 'web'"))
+      .expect_also("peer w m")
+      .state(out, "a pod is the peer of what selects it here");
+  b.with(Kind::BGPPeer, "", "b", peer("has(app)")).expect_instead("peer w m", "peer w b").state(out, "the first by name has it");
+  b.with(Kind::Node, "", "here", Node{.labels = {{"rack", "r1"}}})
+      .expect_also("node here")
+      .expect_instead("peer w b", "peer w a-rack")
+      .state(out, "this node's labels bring another peer here");
+  b.without(Kind::Node, "", "here").expect_instead("node here", "").expect_instead("peer w a-rack", "peer w b");
+  b.without(Kind::BGPPeer, "", "b").with(Kind::BGPPeer, "", "m", peer("speaker == 'yes'"));
+  b.expect_instead("peer w b", "").state(out, "no peer selects it any more");
+  b.with(Kind::Profile, "", "kns.a", allow_all({{"speaker", "yes"}}))
+      .expect_also("peer w m")
+      .state(out, "but does by what it inherits");
+  b.with(Kind::Profile, "", "kns.a", allow_all());
+  for (const char* name : {"a-remote", "a-elsewhere", "a-rack", "m"}) b.without(Kind::BGPPeer, "", name);
+  b.expect_instead("peer w m", "");
+  BgpConfiguration own;
+  own.service_cluster_ips = {*Cidr::parse("10.96.0.0/12")};
+  const BgpConfiguration without = own;
+  own.local_workload_peering_v4 = Addr::parse("169.254.1.1");
+  own.local_workload_peering_v6 = Addr::parse("fd00::1");
+  b.with(Kind::BGPConfiguration, "", "default", own)
+      .with(Kind::BGPConfiguration, "", "node.here", without)
+      .expect_also("peering 169.254.1.1")
+      .expect_also("peering fd00::1")
+      .state(out, "the addresses to talk to are those of the default configuration");
+  b.with(Kind::BGPConfiguration, "", "default", without).with(Kind::BGPConfiguration, "", "node.here", own);
+  b.expect_instead("peering 169.254.1.1", "").expect_instead("peering fd00::1", "");
+  b.state(out, "and no other's");
+}
 
 std::vector<State> walk() {
   std::vector<State> out;
@@ -341,6 +391,8 @@ std::vector<State> walk() {
       .expect_also("block 10.0.4.0/26")
       .state(out, "this node's blocks, confirmed or on their way out, but none of one address");
   for (const char* name : {"b1", "b2", "b3", "b4", "b5", "b6"}) b.without(Kind::BlockAffinity, "", name);
+  b.expect_instead("block 10.0.3.0/26", "").expect_instead("block 10.0.4.0/26", "");
+  add_peers(b, out);
   b.with(Kind::WorkloadEndpoint, "a", "w", pod("here", web, ""))
       .expect({sel("app == 'none'"), "policy unused <a >", "node there 192.0.2.7", "pool p1", "service 10.96.0.0/12"})
       .state(out, "a finished pod is nothing");

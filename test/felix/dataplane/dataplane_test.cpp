@@ -343,3 +343,103 @@ TEST_CASE("render completes without a kernel") {
                     [](const auto& c) { return c.name == "cali-pi-np/default/p" && c.rules.size() == 1; }));
   CHECK(w.dataplane->planes()[0]->routes.claims().size() == 1);
 }
+
+TEST_CASE("a workload that is a BGP peer has an address to talk to, of each family it has, as long as it is one") {
+  World w;
+  w.links.add(7, "cali1");
+  w.send(kOnePod);
+  const Addr v4 = *Addr::parse("169.254.1.1"), v6 = *Addr::parse("fd00:aaaa::1");
+  const auto on_link = [&] {
+    std::set<Addr> out;
+    for (const auto& a : w.links.address_table)
+      if (a.index == 7) out.insert(a.address);
+    return out;
+  };
+  const auto peer = [](const char* name, const std::vector<std::string>& nets) {
+    auto message = workload("w", "cali1", nets, {"p"}, "kns.default");
+    std::get<calc::WorkloadUpdate>(message).bgp_peer = name;
+    return message;
+  };
+  const std::vector<std::string> both{"10.0.0.1/32", "fd00::1/128"};
+  REQUIRE(w.apply().ok);
+  w.send({peer("tor", both)});
+  auto outcome = w.apply();
+  REQUIRE(outcome.ok);
+  CHECK(on_link().empty());  // no setting, no address
+  REQUIRE(outcome.endpoints.size() == 1);
+  CHECK(outcome.endpoints[0].bgp_peer == "tor");
+  CHECK(outcome.endpoints[0].enforced);
+  w.send({calc::WorkloadPeeringUpdate{v4, v6}});
+  REQUIRE(w.apply().ok);
+  CHECK(on_link() == std::set{v4, v6});
+  w.send({peer("tor", {"10.0.0.1/32"})});
+  REQUIRE(w.apply().ok);
+  CHECK(on_link() == std::set{v4});
+
+  SECTION("deleted by somebody, it is back when the kernel tells") {
+    w.dataplane->on_event(w.links.drop_address(w.links.address_table.back()));
+    CHECK(w.dataplane->pending());
+    REQUIRE(w.apply().ok);
+    CHECK(on_link() == std::set{v4});
+  }
+  SECTION("lost events: it is read again") {
+    w.links.address_table.clear();
+    w.dataplane->on_event(kernel::Lost{});
+    REQUIRE(w.apply().ok);
+    CHECK(on_link() == std::set{v4});
+  }
+  SECTION("another address takes its place") {
+    w.send({calc::WorkloadPeeringUpdate{Addr::parse("169.254.1.9"), std::nullopt}});
+    REQUIRE(w.apply().ok);
+    CHECK(on_link() == std::set{*Addr::parse("169.254.1.9")});
+  }
+  SECTION("no peer any more") {
+    w.send({peer("", both)});
+    outcome = w.apply();
+    REQUIRE(outcome.endpoints.size() == 1);
+    CHECK(outcome.endpoints[0].bgp_peer.empty());
+    CHECK(on_link().empty());
+  }
+  SECTION("gone while nobody ran: the next process takes the address away") {
+    w.start();
+    w.send(kOnePod);
+    w.send({calc::WorkloadPeeringUpdate{v4, v6}});
+    REQUIRE(w.apply().ok);
+    CHECK(on_link().empty());
+  }
+  SECTION("BIRD's routes over it stay until it is no peer") {
+    w.routes.table.push_back({.destination = *Cidr::parse("10.9.0.0/16"), .link = 7, .protocol = 12, .priority = 768});
+    w.dataplane->on_events_lost();
+    REQUIRE(w.settle().ok);
+    CHECK(link_of(w, "10.9.0.0/16") == 7);
+    w.send({peer("", both)});
+    REQUIRE(w.settle().ok);
+    CHECK(link_of(w, "10.9.0.0/16") == 0);
+  }
+  SECTION("cleanup") {
+    REQUIRE(w.dataplane->cleanup());
+    CHECK(on_link().empty());
+    return;
+  }
+  SECTION("the workload goes") {
+    w.send({calc::WorkloadRemove{endpoint_id("w")}});
+    REQUIRE(w.apply().ok);
+    CHECK(on_link().empty());
+    return;
+  }
+  // The kernel takes a link's IPv4 routes and neighbours along with its last IPv4 address.
+  CHECK(link_of(w, "10.0.0.1/32") == 7);
+  CHECK(w.routes.neighbour_table.size() == 1);
+}
+
+TEST_CASE("who publishes endpoints is told when one in force changes") {
+  World w;
+  w.links.add(7, "cali1");
+  w.send(kOnePod);
+  REQUIRE(w.apply().endpoints.size() == 1);
+  w.send({workload("w", "cali1", {"10.0.0.2/32"}, {"p"}, "kns.default")});
+  const auto outcome = w.apply();
+  REQUIRE(outcome.endpoints.size() == 1);
+  CHECK(outcome.endpoints[0].endpoint->nets == std::vector{*Cidr::parse("10.0.0.2/32")});
+  CHECK(outcome.endpoints[0].enforced);
+}

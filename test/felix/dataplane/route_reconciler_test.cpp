@@ -246,3 +246,25 @@ TEST_CASE("each of our blocks is a blackhole; others' blackholes stay, ours that
   }
   CHECK(b.routes.take_departed().empty());
 }
+
+TEST_CASE("routes BIRD learns over a workload that is a BGP peer are left alone, and only there") {
+  Bench b;
+  b.event(b.links.add(7, "cali1"));
+  b.event(b.links.add(8, "cali2"));
+  const auto bird = [](const char* net, int link, std::uint8_t protocol = 12) {
+    return Route{.destination = cidr(net), .link = link, .protocol = protocol, .priority = 768, .source = {}, .via = true};
+  };
+  b.routes.spare_bird("cali1", true);
+  b.clock.advance(10s);
+  b.kernel.table = {bird("10.1.0.0/16", 7), bird("10.2.0.0/16", 7, 4), bird("10.3.0.0/16", 8)};
+  REQUIRE(b.apply());
+  CHECK(b.kernel.table == std::vector{bird("10.1.0.0/16", 7)});
+  b.kernel.table.push_back(bird("10.4.0.0/16", 7));
+  CHECK_FALSE(b.routes.on_route(b.kernel.table.back(), false));
+  REQUIRE(b.apply());
+  CHECK(b.kernel.table.size() == 2);
+  b.routes.spare_bird("cali1", false);
+  CHECK(b.routes.pending());
+  REQUIRE(b.apply());
+  CHECK(b.kernel.table.empty());
+}
