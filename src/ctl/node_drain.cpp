@@ -47,7 +47,8 @@ Result<bool> mark(Session& session, const ObjectId& id, bool drain) {
 
 std::string why_not_yet(const json& status, bool drain) {
   if (status.value("inSync", json{}) != true) return "margay-bgp-config waits for the datastore";
-  if ((status.value("draining", json{}) == true) != drain) return "margay-bgp-config has not seen it";
+  if ((status.value("draining", json{}) == true) != drain)
+    return "margay-bgp-config has not seen it, or has no configuration for this node (margayctl node status)";
   return "BIRD has not taken the configuration (margayctl node status shows why)";
 }
 

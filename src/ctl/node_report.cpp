@@ -25,9 +25,9 @@ std::string text(const json& object, const char* key, std::string fallback = "-"
   return value.is_string() && value != "" ? value.get<std::string>() : fallback;
 }
 
-std::string count(const json& object, const char* key) {
-  const json& value = at(object, key);
-  return value.is_number() ? value.dump() : "-";
+std::string count(const json& session, const char* key) {
+  const json& value = at(session, key);
+  return value.is_number() && at(session, "state") != "absent" ? value.dump() : "-";
 }
 
 bool yes(const json& object, const char* key) { return at(object, key) == true; }

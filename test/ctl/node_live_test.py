@@ -63,6 +63,12 @@ class Live(common.Base):
         code, bgp, said = self.init(loopback, "--ip", "interface=lo", "--ip6", "cidr=fdff::/16")
         self.assertEqual((code, bgp), (0, {"ipv4Address": "10.255.0.5/32", "ipv6Address": "fdff::5/128"}), said)
 
+    def test_a_default_route_over_several_gateways_of_one_uplink_decides(self):
+        code, bgp, said = self.init("ip route add default nexthop via 10.0.0.1 dev eth0 nexthop via 10.0.0.2 dev eth0\n"
+                                    "ip -6 route add default nexthop via fd00::1 dev eth0 nexthop via fd00::2 dev eth0",
+                                    "--ip", "autodetect", "--ip6", "autodetect")
+        self.assertEqual((code, bgp), (0, {"ipv4Address": "10.0.0.5/24", "ipv6Address": "fd00::5/64"}), said)
+
     def test_a_route_in_another_table_does_not_count(self):
         code, _, said = self.init("ip route add default via 10.0.0.1 table 100")
         self.assertEqual(code, 1, said)

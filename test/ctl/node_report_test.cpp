@@ -20,7 +20,8 @@ const char* const kStatus = R"({
    "prefixesIn": 3, "prefixesOut": 2, "flaps": 0, "lastError": "", "owner": "mesh"},
   {"name": "Node_x", "type": "node specific", "family": 6, "peer": "fe80::1", "interface": "eth0", "port": 1790, "state": "start",
    "bgpState": "Active", "since": "10:00:01", "uptimeSeconds": 0, "prefixesIn": 0, "prefixesOut": 0, "lastError": "Socket: Connection refused"},
-  {"name": "Global_y", "type": "global", "family": 4, "peer": "10.0.9.1", "port": 179, "state": "absent", "lastError": "\u001b[31mred"}],
+  {"name": "Global_y", "type": "global", "family": 4, "peer": "10.0.9.1", "port": 179, "state": "absent",
+   "prefixesIn": 0, "prefixesOut": 0, "lastError": "\u001b[31mred"}],
  "problems": [{"owner": "BGPPeer x", "text": "the Secret is missing"}]})";
 
 }  // namespace
