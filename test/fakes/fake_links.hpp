@@ -59,7 +59,9 @@ class FakeLinks final : public kernel::Links {
     if (auto e = fuse_.before("links.add_address")) return *e;
     if (!by_index.count(address.index)) return Error{ErrorCode::NotFound, "no such link"};
     for (const auto& a : address_table) {
-      if (a.index == address.index && a.address == address.address) return Error{ErrorCode::AlreadyExists, "it is there"};
+      // As the kernel: IPv4 addresses are told apart by their prefix too.
+      const bool same = a.address.family == Family::V6 || a.net == address.net;
+      if (a.index == address.index && a.address == address.address && same) return Error{ErrorCode::AlreadyExists, "it is there"};
     }
     address_table.push_back(address);
     fuse_.after("links.add_address");

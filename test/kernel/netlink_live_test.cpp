@@ -165,6 +165,7 @@ TEST_CASE("addresses are put on a link, usable at once, marked and without a rou
   auto monitor = ok(NetlinkMonitor::open());
   Reader reader{*monitor};
   const Veth veth{"calia"};
+  REQUIRE(run("echo 1 > /proc/sys/net/ipv6/conf/calia/accept_dad") == 0);
   for (const char* text : {"169.254.1.1", "fd00::1"}) {
     const LinkAddress mine{.index = veth.index, .net = Cidr{addr(text)}, .address = addr(text), .protocol = 80};
     const auto there = [&] {

@@ -140,6 +140,20 @@ TEST_CASE("with a kernel that keeps no mark, what this process put there is stil
   CHECK(b.table().empty());
 }
 
+TEST_CASE("an IPv4 address with a prefix is another address, an IPv6 one is not") {
+  Bench b;
+  b.event(b.links.add(7, "cali1"));
+  kernel::LinkAddress wide4 = at(7, k4, 0), wide6 = at(7, k6, 0);
+  wide4.net = *Cidr::parse("169.254.0.0/16");
+  wide6.net = *Cidr::parse("fd00::/64");
+  b.table() = {wide4, wide6};
+  b.addresses.want("cali1", {k4, k6});
+  REQUIRE(b.apply());
+  CHECK_FALSE(b.addresses.pending());
+  CHECK(std::count(b.table().begin(), b.table().end(), at(7, k4)) == 1);
+  CHECK(b.table().size() == 3);
+}
+
 TEST_CASE("one refused address does not hold up the others and is tried again") {
   Bench b;
   b.event(b.links.add(7, "cali1"));
