@@ -6,7 +6,7 @@
 namespace margay::dataplane {
 namespace {
 
-constexpr int kAttempts = 6;          // commits within one apply() against writers who do not hold the lock
+constexpr int kAttempts = 6;         // commits within one apply() against writers who do not hold the lock
 constexpr int kReadCostFactor = 50;  // a read each second at most, and at most 2 % of one CPU
 
 kernel::Rule drop_rule() { return {.target = kernel::Drop{}}; }
