@@ -71,8 +71,8 @@ void add_addresses(std::string& out, const Session& s, const SessionContext& con
 }
 
 void add_timers(std::string& out, const Session& s) {
-  // Calico waits 5 to 30 s after an error: too long where BFD ends a session early in its life, as FRR's first one does (measured:
-  // a top-of-rack router's reboot then costs half a minute).
+  // Calico waits 5 to 30 s after an error: too long where BFD ends a session early in its life, as FRR's first one does
+  // (measured: a top-of-rack router's reboot then costs half a minute).
   out += "  connect delay time 2;\n  connect retry time 5;\n  error wait time 1, 10;\n";
   std::uint32_t hold = s.hold_time.value_or(s.extensions.hold_time.value_or(kDefaultHold));
   hold = hold == 0 ? 0 : std::clamp<std::uint32_t>(hold, 3, 65535);
