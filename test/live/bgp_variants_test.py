@@ -30,9 +30,13 @@ def foreign_bird(router, asn, peers, lines=()):
     for family, net in PEER_NETS.items():
         text.append(f"protocol static own{family} {{ ipv{family}; route {net} blackhole; }}")
     for i, (address, remote, *options) in enumerate(peers):
-        family = 6 if ":" in address else 4
+        both = address.startswith("fe80:")  # one session for both families
         text.append(f"protocol bgp p{i} {{ local as {asn}; neighbor {address} as {remote}; {' '.join(options)} connect delay time 1; "
-                    f"connect retry time 1; error wait time 1,2; ipv{family} {{ import all; export where source = RTS_STATIC; }}; }}")
+                    "connect retry time 1; error wait time 1,2;")
+        for family in (4, 6) if both else (6,) if ":" in address else (4,):
+            text.append(f"ipv{family} {{ {'extended next hop on; ' if both and family == 4 else ''}import all; "
+                        "export where source = RTS_STATIC; };")
+        text.append("}")
     bird = router.speaker = Bird(router, router.base)
     bird.config.write_text("\n".join(text) + "\n")
     return bird.start()
@@ -138,9 +142,9 @@ class Peers(VariantTest):
         node.apply(calico("BGPPeer", "tor", {"node": "n1", "asNumber": 65001}, annotations={"bgp.margay.io/unnumbered": "eth0"}))
         other = foreign_bird(router, 65001, [("fe80::11%eth0", 65011)])
         self.lab.start()
-        until(lambda: "unicast" in other.routes(node.blocks[6]), patience(30), lambda: f"the node's block: {other.sessions()}")
-        until(lambda: [hop[:5] for hop in nexthops(node, PEER_NETS[6])] == ["fe80:"], patience(30),
-              "the peer's network in the node's kernel")
+        for family, net in PEER_NETS.items():
+            until(lambda: "unicast" in other.routes(node.blocks[family]), patience(30), lambda: f"the node's block: {other.sessions()}")
+            until(lambda: [hop[:5] for hop in nexthops(node, net)] == ["fe80:"], patience(30), f"{net} in the node's kernel")
 
 
 def secret(node, name, values, namespace="kube-system"):

@@ -77,7 +77,7 @@ ordered_json bgp_json(const Knowledge& knowledge) {
 ordered_json source_json(const RouteStatus& route, const Knowledge& knowledge) {
   if (knowledge.router)
     for (const Session& session : knowledge.router->sessions)
-      if (session.name == route.protocol)
+      if (is_protocol_of(session, route.protocol))
         return {{"sourceType", session.origin == Session::Origin::Mesh ? "NodeMesh" : "BGPPeer"},
                 {"peerIP", session.peer ? session.peer->to_string() : session.interface}};
   std::string type = "Static";

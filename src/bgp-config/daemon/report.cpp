@@ -8,6 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "render/sessions.hpp"
+
 namespace margay::bgp {
 
 using nlohmann::ordered_json;
@@ -39,6 +41,13 @@ std::string to_rfc3339(system_clock::time_point time) {
   return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
+bool is_protocol_of(const Session& session, std::string_view protocol) {
+  if (protocol == session.name) return true;
+  const std::string prefix = answering_prefix(session.name);
+  if (session.peer || !protocol.starts_with(prefix) || protocol.size() == prefix.size()) return false;
+  return protocol.find_first_not_of("0123456789", prefix.size()) == std::string_view::npos;
+}
+
 std::vector<SessionReport> sessions_of(const Knowledge& knowledge) {
   std::vector<SessionReport> out;
   if (!knowledge.router) return out;
@@ -48,8 +57,15 @@ std::vector<SessionReport> sessions_of(const Knowledge& knowledge) {
   for (const Session& session : knowledge.router->sessions) {
     SessionReport report{&session, nullptr, 0, {}};
     if (const auto it = by_name.find(session.name); it != by_name.end()) report.protocol = it->second;
+    if (!session.peer) {
+      // The one that waits says nothing of those who answered; of these, one that is established.
+      const std::string prefix = answering_prefix(session.name);
+      for (auto it = by_name.lower_bound(prefix); it != by_name.end() && it->first.starts_with(prefix); ++it)
+        if (is_protocol_of(session, it->first) && !report.established()) report.protocol = it->second;
+    }
     if (knowledge.records) {
-      if (const auto it = knowledge.records->find(session.name); it != knowledge.records->end()) {
+      const std::string& name = report.protocol ? report.protocol->name : session.name;
+      if (const auto it = knowledge.records->find(name); it != knowledge.records->end()) {
         report.flaps = it->second.flaps;
         report.last_error = it->second.last_error;
       }

@@ -40,6 +40,8 @@ struct Knowledge {
   datastore::WatchStats watch;
 };
 
+// Of the session itself, or made by BIRD for who answered to it.
+[[nodiscard]] bool is_protocol_of(const Session& session, std::string_view protocol);
 [[nodiscard]] std::vector<SessionReport> sessions_of(const Knowledge& knowledge);
 
 struct Readiness {

@@ -32,9 +32,10 @@ void render_received(Lines& out, const FamilyView& view, char f, std::uint32_t n
       out.own(pool.owner);
       const bool by_link = pool.kernel == PoolRule::Kernel::TunnelOffLink && view.subnet && view.subnet->family() == Family::V4;
       const std::string off_link = by_link ? fmt::format(" && !(bgp_next_hop ~ {})", view.subnet->to_string()) : "";
-      // In this order; the BGP next hop stays what it was for those whom the route is passed on to.
-      out.add("  if net ~ [{}+]{} then {{ onlink = true; ifname = \"tunl0\"; gw = bgp_next_hop; }}\n", pool.cidr.to_string(),
-              off_link);
+      // In this order; the BGP next hop stays what it was for those whom the route is passed on to. IPIP has no way to an IPv6
+      // next hop, which is that of a session over link-local addresses: such a route stays as it came.
+      out.add("  if net ~ [{}+] && bgp_next_hop.is_v4{} then {{ onlink = true; ifname = \"tunl0\"; gw = bgp_next_hop; }}\n",
+              pool.cidr.to_string(), off_link);
     }
   out.disown();
   out.add("}}\n");

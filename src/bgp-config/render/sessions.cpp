@@ -16,21 +16,17 @@ void add(std::string& out, fmt::format_string<Args...> format, Args&&... args) {
   fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
 }
 
-bool link_local(const Addr& a) noexcept { return a.family == Family::V6 && a.bytes[0] == 0xfe && (a.bytes[1] & 0xc0) == 0x80; }
-
 bool unspecified(const Addr& a) noexcept { return a == Addr{a.family, {}}; }
 
-// Over IPv6 link-local addresses, on an interface.
-bool on_interface(const Session& s) noexcept { return !s.peer || link_local(*s.peer); }
-// Of the TCP connection; routes are of session.family.
-Family transport(const Session& s) noexcept { return on_interface(s) ? Family::V6 : s.peer->family; }
+// Of the TCP connection.
+Family transport(const Session& s) noexcept { return s.on_interface() ? Family::V6 : s.peer->family; }
 
-bool on_link(const Session& s) noexcept { return on_interface(s) || s.extensions.direct; }
+bool on_link(const Session& s) noexcept { return s.on_interface() || s.extensions.direct; }
 
 // None for a session over link-local addresses: which one it has, BIRD knows.
 std::optional<Addr> local_address(const Session& s, const SessionContext& context, bool needed) {
   const auto usable = [&](const std::optional<Addr>& a) {
-    return a && !unspecified(*a) && a->family == transport(s) && link_local(*a) == on_interface(s);
+    return a && !unspecified(*a) && a->family == transport(s) && is_link_local(*a) == s.on_interface();
   };
   if (usable(s.source)) return s.source;
   const auto& node = context.node_ip[index(transport(s))];
@@ -53,7 +49,7 @@ void add_addresses(std::string& out, const Session& s, const SessionContext& con
   // All protocols of one family and port must agree on strict bind, so each needs an address; multihop BFD needs one too.
   const auto local = local_address(s, context, context.bind_node_ip || (bfd && multihop));
   add(out, "  local {}port {} as {};\n", local ? local->to_string() + " " : std::string{}, context.port, s.local_as);
-  if (on_interface(s)) add(out, "  interface \"{}\";\n", quotable(s.interface, 15));
+  if (s.on_interface()) add(out, "  interface \"{}\";\n", quotable(s.interface, 15));
   if (context.bind_node_ip && local) out += "  strict bind on;\n  free bind on;\n";
   if (!multihop) out += "  direct;\n";
   else if (s.ttl_hops) add(out, "  multihop {};\n", std::max<unsigned>(*s.ttl_hops, 1));
@@ -87,11 +83,11 @@ void add_timers(std::string& out, const Session& s) {
         std::min<std::uint32_t>(*stale, 0xffffff));  // RFC 9494
 }
 
-void add_channel(std::string& out, const Session& s) {
-  const char f = digit(s.family);
+void add_channel(std::string& out, const Session& s, Family family) {
+  const char f = digit(family);
   const bool same_as = s.internal();
   add(out, "  ipv{} {{\n    add paths on;\n", f);
-  if (s.family == Family::V4 && transport(s) == Family::V6) out += "    extended next hop on;\n";
+  if (family == Family::V4 && transport(s) == Family::V6) out += "    extended next hop on;\n";
   add(out, "    gateway {};\n", on_link(s) ? "direct" : "recursive");
   if (s.next_hop == Session::NextHop::Self) out += "    next hop self;\n";
   if (s.next_hop == Session::NextHop::Keep) out += "    next hop keep;\n";
@@ -100,9 +96,9 @@ void add_channel(std::string& out, const Session& s) {
   add(out, "    import filter {{\n      margay_received{}();\n", f);
   // A workload's routes lead to its own interface, whatever pool they are from.
   if (s.origin != Session::Origin::LocalWorkload) add(out, "      margay_tunnel{}();\n", f);
-  for (const Symbol& filter : s.filters) add(out, "      {}({});\n", filter_function(filter, true, s.family), same_as);
+  for (const Symbol& filter : s.filters) add(out, "      {}({});\n", filter_function(filter, true, family), same_as);
   add(out, "      accept;\n    }};\n    export filter {{\n      margay_send{}();\n", f);
-  for (const Symbol& filter : s.filters) add(out, "      {}({});\n", filter_function(filter, false, s.family), same_as);
+  for (const Symbol& filter : s.filters) add(out, "      {}({});\n", filter_function(filter, false, family), same_as);
   add(out, "      margay_export{}({});\n    }};\n  }};\n", f, same_as);
 }
 
@@ -110,9 +106,11 @@ void add_channel(std::string& out, const Session& s) {
 
 bool renderable(const Session& s) noexcept {
   if (s.local_as == 0 || s.name.empty() || (s.peer && unspecified(*s.peer))) return false;
-  if (on_interface(s) ? s.interface.empty() : s.remote_as == 0) return false;
+  if (s.on_interface() ? s.interface.empty() : s.remote_as == 0) return false;
   return s.password.size() <= kMaxPassword && is_quotable(s.password);
 }
+
+std::string answering_prefix(std::string_view protocol) { return std::string{protocol.substr(0, 40)} + '_'; }
 
 std::string template_body(const Session& s, const SessionContext& context) {
   std::string out;
@@ -122,7 +120,8 @@ std::string template_body(const Session& s, const SessionContext& context) {
   if (s.cluster_id && s.cluster_id->family == Family::V4 && s.internal())  // BIRD refuses an external client
     add(out, "  rr client;\n  rr cluster id {};\n", s.cluster_id->to_string());
   if (s.allowed_local_as > 0) add(out, "  allow local as {};\n", s.allowed_local_as);
-  add_channel(out, s);
+  for (const Family family : kFamilies)
+    if (s.carries(family)) add_channel(out, s, family);
   return out;
 }
 
@@ -132,7 +131,7 @@ std::string render_session(const Session& s, const std::string& name, std::strin
   add(out, "protocol bgp {} from {} {{\n", name, template_name);
   if (!s.description.empty()) add(out, "  description \"{}\";\n", quotable(s.description));
   if (s.peer) add(out, "  neighbor {}", s.peer->to_string());
-  else add(out, "  dynamic name \"{}_\";\n  neighbor range fe80::/10", name.substr(0, 40));
+  else add(out, "  dynamic name \"{}\";\n  neighbor range fe80::/10", answering_prefix(name));
   add(out, " port {}", s.port.value_or(0) == 0 ? 179 : *s.port);
   if (s.remote_as == 0) out += " external;\n";
   else add(out, " as {};\n", s.remote_as);

@@ -20,6 +20,9 @@ struct SessionContext {
 // interface, a password BIRD cannot hold.
 [[nodiscard]] bool renderable(const Session& session) noexcept;
 
+// BIRD makes a protocol for each peer that answers to a session without a peer's address: this and a number are its name.
+[[nodiscard]] std::string answering_prefix(std::string_view protocol);
+
 // Of a renderable session. The body of a template: whole lines, equal for sessions that differ only in name, peer and password.
 [[nodiscard]] std::string template_body(const Session& session, const SessionContext& context);
 // The protocol that uses a template of this name.

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster_routes.hpp"
 #include "margay/base/hash.hpp"
 
 namespace margay::bgp::view {
@@ -55,6 +56,7 @@ SessionContext session_context(const Inputs& inputs, const ViewOptions& options,
   out.mesh = cluster.mesh && inputs.refusals(kDefaultConfiguration) < 2;
   out.mesh_password = cluster.mesh_password;
   out.mesh_restart_time = cluster.mesh_restart_time;
+  if (cluster.bind_node_ip) out.workloads_dial = {cluster.local_workload_peering_v4, cluster.local_workload_peering_v6};
   return out;
 }
 
@@ -104,6 +106,8 @@ void set_globals(const Inputs& inputs, const ViewOptions& options, const Node& s
   router.tunnel_routes =
       cluster.cluster_routes == ClusterRoutes::Enabled || cluster.cluster_routes == ClusterRoutes::EnabledIpipOnly;
   router.draining = self.draining;
+  if (auto wrong = contradiction(cluster.cluster_routes, inputs.felix_cluster_routes))
+    problems.push_back({kDefaultConfiguration, *std::move(wrong)});
 
   // The node's own list replaces the cluster's, of both families at once.
   const bool of_node = !own.prefix_advertisements.empty();

@@ -18,6 +18,8 @@ struct SessionContext {
   bool mesh = true;
   std::optional<SecretRef> mesh_password;
   std::optional<std::uint32_t> mesh_restart_time;
+  // What workloads dial (localWorkloadPeeringIPV4, …V6), where addresses are listened on one by one (bindMode NodeIP).
+  std::array<std::optional<Addr>, 2> workloads_dial;
   friend bool operator==(const SessionContext&, const SessionContext&) = default;
 };
 

@@ -81,6 +81,16 @@ void Inputs::apply(const Update& update, Dirt& dirt) {
     case Kind::Secret:
       if (key.ns == secrets_namespace_ && replace(secrets, key.name, value_of<Secret>(update)).changed) mark(key, dirt);
       return;
+    case Kind::FelixConfiguration: {
+      if (key.name != std::string_view{"default"}) return;
+      const auto value = value_of<FelixConfiguration>(update);
+      std::string now;
+      if (value)
+        if (const auto at = value->parameters.find("ProgramClusterRoutes"); at != value->parameters.end()) now = at->second;
+      if (now != felix_cluster_routes) dirt.globals = true;
+      felix_cluster_routes = std::move(now);
+      return;
+    }
     case Kind::Service: {
       auto service = value_of<Service>(update);
       if (!service && !services.contains(key)) return;

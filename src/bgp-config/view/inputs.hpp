@@ -38,6 +38,7 @@ struct Inputs {
   std::map<Symbol, Ref<BlockAffinity>> blocks;  // of this node
   std::map<Symbol, Ref<Secret>> secrets;        // of the one namespace
   std::unordered_map<Key, ServiceInputs> services;
+  std::string felix_cluster_routes;  // programClusterRoutes of FelixConfiguration default; empty: not given
   std::vector<WorkloadStatus> workloads;
   std::map<Addr, std::set<Symbol>> nodes_by_address;  // node addresses of both families
 

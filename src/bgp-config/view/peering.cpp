@@ -10,10 +10,6 @@ namespace {
 
 using Class = Rank::Class;
 
-bool is_link_local(const Addr& addr) {
-  return addr.family == Family::V6 && addr.bytes[0] == 0xfe && (addr.bytes[1] & 0xc0) == 0x80;
-}
-
 Session::NextHop next_hop(BgpPeer::NextHop mode, bool internal) {
   switch (mode) {
     case BgpPeer::NextHop::Self: return Session::NextHop::Self;
@@ -82,7 +78,7 @@ std::optional<Session> Peering::base(const Symbol& name, const BgpPeer& peer, Of
       return std::nullopt;
     }
     if (inputs_.filters.contains(filter)) session.filters.push_back(filter);
-    else problem(fmt::format("BGPFilter {} does not exist; it is passed over", filter.view()));
+    else problem(fmt::format("BGPFilter {} does not exist, or was never valid; it is passed over", filter.view()));
   }
   session.ttl_hops = peer.ttl_hops;
   session.restart_time = peer.restart_time;
@@ -225,6 +221,7 @@ Offers Peering::workload_peers(const Symbol& name, const BgpPeer& peer) const {
       Offer offer{{net.addr, {}}, {Class::Workload, name, workload.interface}, *session, 0};
       offer.session.family = family;
       offer.session.peer = net.addr;
+      offer.session.source = context_.workloads_dial[index(family)];
       offer.session.description = fmt::format("workload on {} (BGPPeer {})", workload.interface, name.view());
       out.offers.push_back(std::move(offer));
     }

@@ -21,7 +21,11 @@ namespace margay::bgp {
 inline constexpr std::uint32_t kMaxPriority = 2147483647;
 inline constexpr std::uint32_t kDefaultAs = 64512;
 
-// One BGP session of one family.
+[[nodiscard]] inline bool is_link_local(const Addr& a) noexcept {  // fe80::/10
+  return a.family == Family::V6 && a.bytes[0] == 0xfe && (a.bytes[1] & 0xc0) == 0x80;
+}
+
+// One BGP session: of one family's routes, or over link-local addresses of both.
 struct Session {
   enum class Origin : std::uint8_t { Mesh, Global, Node, LocalWorkload };
   enum class NextHop : std::uint8_t { Auto, Self, Keep };
@@ -30,9 +34,9 @@ struct Session {
   // most 60 characters, and derived from nothing that may change while the session stays the same.
   std::string name;
   Origin origin = Origin::Mesh;
-  Key owner;                // BGPPeer, or BGPConfiguration default for the mesh: whom an error is told to
-  std::string description;  // for people: "node worker-2", "BGPPeer rack1-tor"
-  Family family = Family::V4;
+  Key owner;                          // BGPPeer, or BGPConfiguration default for the mesh: whom an error is told to
+  std::string description;            // for people: "node worker-2", "BGPPeer rack1-tor"
+  Family family = Family::V4;         // of the addresses
   std::optional<Addr> peer;           // absent: unnumbered, whoever answers on `interface`
   std::string interface;              // for a link-local peer or an unnumbered one
   std::optional<std::uint16_t> port;  // of the peer; absent: 179
@@ -50,6 +54,9 @@ struct Session {
   BgpPeerExtensions extensions;
 
   [[nodiscard]] bool internal() const noexcept { return remote_as == local_as; }
+  // Over an interface's link-local addresses: there is one such session for both families (RFC 8950).
+  [[nodiscard]] bool on_interface() const noexcept { return !peer || is_link_local(*peer); }
+  [[nodiscard]] bool carries(Family routes) const noexcept { return routes == family || on_interface(); }
   friend bool operator==(const Session&, const Session&) = default;
 };
 

@@ -174,7 +174,7 @@ const std::vector<Problem>& View::problems() const { return state_->problems; }
 
 std::set<Kind> View::kinds() {
   return {Kind::Node,    Kind::BGPConfiguration, Kind::BGPPeer,       Kind::BGPFilter, Kind::IPPool,
-          Kind::Service, Kind::EndpointSlice,    Kind::BlockAffinity, Kind::Secret};
+          Kind::Service, Kind::EndpointSlice,    Kind::BlockAffinity, Kind::Secret,    Kind::FelixConfiguration};
 }
 
 }  // namespace margay::bgp

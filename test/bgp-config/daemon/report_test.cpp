@@ -50,6 +50,7 @@ struct World {
     records["B"].flaps = 2;
     records["B"].last_error = "Socket: Connection refused";
   }
+  void add(std::string name, std::string bgp_state) { bird.protocols.push_back(protocol(std::move(name), std::move(bgp_state))); }
   [[nodiscard]] Knowledge knowledge() const {
     Knowledge out;
     out.node = "n1";
@@ -105,6 +106,33 @@ TEST_CASE("the status document has every session wanted, with what BIRD says of 
   const auto without = nlohmann::json::parse(status_json(silent, now));
   CHECK(without["bird"]["running"] == false);
   CHECK(without["sessions"][0]["state"] == "absent");
+}
+
+TEST_CASE("a session that waits for whoever answers is as its answerer is") {
+  World world;
+  Session any = session("Global_eth0_1234abcd", "fe80::1");
+  any.peer.reset();
+  any.interface = "eth0";
+  world.router.sessions = {any};
+  world.bird.protocols.clear();
+  world.add("Global_eth0_1234abcd", "Passive");
+  const auto is = [&](const char* state) {
+    const auto reports = sessions_of(world.knowledge());
+    return reports.size() == 1 && reports[0].protocol && reports[0].protocol->bgp_state == state;
+  };
+  CHECK(is("Passive"));
+  world.add("Global_eth0_1234abcd_1", "Active");
+  CHECK(is("Active"));
+  world.add("Global_eth0_1234abcd_12", "Established");
+  world.add("Global_eth0_1234abcd_13", "OpenSent");
+  CHECK(is("Established"));
+  world.records["Global_eth0_1234abcd_12"].flaps = 4;
+  CHECK(sessions_of(world.knowledge())[0].flaps == 4);
+  CHECK(is_protocol_of(any, "Global_eth0_1234abcd"));
+  CHECK(is_protocol_of(any, "Global_eth0_1234abcd_1"));
+  CHECK_FALSE(is_protocol_of(any, "Global_eth0_1234abcd_"));
+  CHECK_FALSE(is_protocol_of(any, "Global_eth0_1234abcd_port_1"));
+  CHECK_FALSE(is_protocol_of(session("A", "10.0.0.2"), "A_1"));
 }
 
 TEST_CASE("BIRD's times are read with their offset") {

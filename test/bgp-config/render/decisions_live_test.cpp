@@ -2,20 +2,20 @@
 // namespace, each asked after by `show route … filter` and in the kernel's table. Rows are written for IPv4 and told again for
 // IPv6.
 #include <algorithm>
-#include <chrono>
-#include <csignal>
 #include <fstream>
-#include <thread>
 
 #include <fmt/format.h>
 
 #include "kernel/live_netns.hpp"
 #include "render/text.hpp"
 #include "routers.hpp"
+#include "running_bird.hpp"
 #include "support/catch.hpp"
 
 using namespace margay;
 using namespace margay::bgp;
+using bgp::test::eventually;
+using bgp::test::RunningBird;
 using margay::test::output_of;
 using margay::test::run;
 
@@ -157,39 +157,6 @@ constexpr InKernel kInKernel[] = {{"10.65.9.0/26", "dev eth0 metric 768", "dev e
                                   {"10.65.0.0/26", nullptr, nullptr},
                                   {"203.0.113.7/32", nullptr, nullptr}};
 
-class Daemon {
- public:
-  Daemon(std::string conf, std::string base) : conf_{std::move(conf)}, base_{std::move(base)} {
-    started_ = run(fmt::format("{} -c {} -s {}.ctl -P {}.pid 2>{}.err", BIRD, conf_, base_, base_, base_)) == 0;
-  }
-  ~Daemon() {
-    pid_t pid = 0;
-    std::ifstream{base_ + ".pid"} >> pid;
-    // At once: a BIRD that ends in order removes its socket while the directory is being removed.
-    if (pid > 0) ::kill(pid, SIGKILL);
-  }
-  Daemon(const Daemon&) = delete;
-  Daemon& operator=(const Daemon&) = delete;
-  [[nodiscard]] bool started() const { return started_; }
-  [[nodiscard]] std::string ask(const std::string& what) const {
-    return output_of(fmt::format("{}c -s {}.ctl '{}'", BIRD, base_, what));
-  }
-
- private:
-  std::string conf_, base_;
-  bool started_ = false;
-};
-
-template <class Holds>
-bool eventually(Holds holds) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds{20});
-  }
-  return true;
-}
-
 std::string other_config(Family family) {
   const char f = digit(family);
   std::string routes, hops;
@@ -207,7 +174,8 @@ std::string other_config(Family family) {
 }
 
 // The reply, if it has a route of this protocol.
-std::string routes_of(const Daemon& bird, Family family, const Exported& row, bool same_as, std::string_view filter_call = "") {
+std::string routes_of(const RunningBird& bird, Family family, const Exported& row, bool same_as,
+                      std::string_view filter_call = "") {
   const char f = digit(family);
   return bird.ask(fmt::format(
       "show route {} protocol {} filter {{ margay_send{}(); {} margay_export{}({}); }} all", told(family, row.net).to_string(),
@@ -265,11 +233,11 @@ void check_family(Family family) {
 
   Renderer renderer{directory.path()};
   directory.write(renderer.render(router));
-  const Daemon bird{directory.path() + "/bird.conf", directory.path() + "/here"};
+  const RunningBird bird{directory.path() + "/bird.conf", directory.path() + "/here"};
   INFO(output_of("cat " + directory.path() + "/here.err"));
   REQUIRE(bird.started());
   std::ofstream{directory.path() + "/other.cfg"} << other_config(family);
-  const Daemon other{directory.path() + "/other.cfg", directory.path() + "/other"};
+  const RunningBird other{directory.path() + "/other.cfg", directory.path() + "/other"};
   INFO(output_of("cat " + directory.path() + "/other.err"));
   REQUIRE(other.started());
   const auto learned = [&] { return bird.ask("show route protocol Node_peer count"); };

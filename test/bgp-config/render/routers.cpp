@@ -145,7 +145,6 @@ Router with_extensions() {
   far.extensions.bfd = true;
   far.source.reset();
   Session unnumbered = session("Global_eth0", "fe80::1", 65000);
-  unnumbered.family = Family::V4;
   unnumbered.peer.reset();
   unnumbered.source.reset();
   unnumbered.remote_as = 0;

@@ -82,6 +82,8 @@ TEST_CASE("the cluster's configuration, with the node's own where that counts") 
   config.log_severity = "debug";
   config.ignored_interfaces = {"docker*"};
   config.cluster_routes = ClusterRoutes::Enabled;
+  c.view.on_update(
+      update(Kind::FelixConfiguration, "default", FelixConfiguration{{{"ProgramClusterRoutes", "Disabled"}}, {}, {}}));
   config.normal_priority = {2000, 514};
   c.set("default", config);
   CHECK(c.router().as_number == 65000);
@@ -185,6 +187,64 @@ TEST_CASE("who writes a pool's routes into the kernel") {
     CHECK(pools[3].kernel == Kernel::Reject);
     CHECK(c.router().families[1].pools[0].kernel == row.none);
   }
+}
+
+// Specification §1.8: with four values each, four pairs of sixteen leave every route to exactly one writer.
+TEST_CASE("felix and BIRD must not both write a route to workloads, nor neither of them") {
+  const auto told = [](ClusterRoutes bird, const char* felix) {
+    Cluster c;
+    BgpConfiguration config;
+    config.cluster_routes = bird;
+    c.set("default", config);
+    if (felix != nullptr)
+      c.view.on_update(
+          update(Kind::FelixConfiguration, "default", FelixConfiguration{{{"ProgramClusterRoutes", felix}}, {}, {}}));
+    return c.problems();
+  };
+  using R = ClusterRoutes;
+  const std::pair<R, const char*> good[] = {{R::EnabledNoEncapOnly, nullptr},
+                                            {R::EnabledNoEncapOnly, "EnabledIPIPOnly"},
+                                            {R::Disabled, "Enabled"},
+                                            {R::Enabled, "Disabled"},
+                                            {R::EnabledIpipOnly, "EnabledNoEncapOnly"}};
+  for (const R bird : {R::EnabledNoEncapOnly, R::Enabled, R::EnabledIpipOnly, R::Disabled})
+    for (const char* felix :
+         {static_cast<const char*>(nullptr), "EnabledIPIPOnly", "Enabled", "Disabled", "EnabledNoEncapOnly"}) {
+      CAPTURE(static_cast<int>(bird), felix);
+      const bool supported = std::any_of(std::begin(good), std::end(good), [&](const auto& pair) {
+        return pair.first == bird && std::string_view{pair.second ? pair.second : ""} == (felix ? felix : "");
+      });
+      CHECK(told(bird, felix).empty() == supported);
+    }
+  CHECK(told(R::Enabled, nullptr) ==
+        "BGPConfiguration default: programClusterRoutes is Enabled here and EnabledIPIPOnly in FelixConfiguration default: "
+        "routes to "
+        "workloads of pools with IPIP are written both by BIRD and by felix; set it to EnabledNoEncapOnly here or to Disabled "
+        "there\n");
+  CHECK_THAT(
+      told(R::EnabledNoEncapOnly, "EnabledNoEncapOnly"),
+      Contains("without encapsulation are written both by BIRD and by felix, routes to workloads of pools with IPIP are written "
+               "by nobody"));
+}
+
+TEST_CASE("a FelixConfiguration is looked at for who writes routes, and for nothing else") {
+  Cluster c;
+  CHECK(View::kinds().contains(Kind::FelixConfiguration));
+  const auto felix = [&](std::string_view name, std::map<std::string, std::string> parameters) {
+    c.view.on_update(update(Kind::FelixConfiguration, name, FelixConfiguration{std::move(parameters), {}, {}}));
+  };
+  felix("default", {{"ProgramClusterRoutes", "Enabled"}});
+  CHECK_THAT(c.problems(), Contains("without encapsulation are written both"));
+  const Router before = c.router();
+  felix("node.me", {});
+  CHECK_THAT(c.problems(), Contains("without encapsulation are written both"));
+  felix("default", {{"LogSeverityScreen", "Debug"}});
+  CHECK(c.problems().empty());
+  CHECK(c.router() == before);
+  felix("default", {{"ProgramClusterRoutes", "Disabled"}});
+  CHECK_THAT(c.problems(), Contains("with IPIP are written by nobody"));
+  c.remove(Kind::FelixConfiguration, "default");
+  CHECK(c.problems().empty());
 }
 
 TEST_CASE("pools are sorted by their text, with what they export") {

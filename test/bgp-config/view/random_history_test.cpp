@@ -22,7 +22,7 @@ class World {
   explicit World(unsigned seed) : random_{seed} {}
 
   Update next() {
-    switch (below(20)) {
+    switch (below(21)) {
       case 0:
       case 1:
       case 2:
@@ -40,6 +40,7 @@ class World {
       case 14:
       case 15:
       case 16: return some_service();
+      case 17: return some_felix();
       default: return some_slice();
     }
   }
@@ -126,6 +127,8 @@ class World {
     if (chance(40)) out.prefix_advertisements = {{cidr("10.0.0.0/8"), {Community{false, {1, below(3), 0}}}}};
     if (chance(50)) return make(Kind::BGPConfiguration, chance(40) ? "node.me" : "node." + name("n", 6), std::move(out));
     out.mesh = chance(70);
+    out.bind_node_ip = chance(50);
+    if (chance(50)) out.local_workload_peering_v4 = some_addr(Family::V4);
     if (chance(30)) out.as_number = 65000 + below(2);
     if (chance(30)) out.mesh_password = SecretRef{name("s", 2), name("k", 2)};
     if (chance(70)) out.service_cluster_ips = {cidr("10.96.0.0/28")};
@@ -135,6 +138,12 @@ class World {
     out.cluster_routes = static_cast<ClusterRoutes>(below(4));
     if (chance(30)) out.normal_priority[below(2)] = 500 + below(100);
     return make(Kind::BGPConfiguration, "default", std::move(out));
+  }
+
+  Update some_felix() {
+    FelixConfiguration out;
+    if (chance(70)) out.parameters["ProgramClusterRoutes"] = pick({"Enabled", "Disabled", "EnabledIPIPOnly"});
+    return make(Kind::FelixConfiguration, chance(80) ? "default" : "node.me", std::move(out));
   }
 
   Update some_secret() {

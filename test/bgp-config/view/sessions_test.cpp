@@ -379,6 +379,45 @@ TEST_CASE("workloads that felix says are peers have passive sessions") {
   CHECK(c.names().empty());
 }
 
+TEST_CASE("sessions with workloads have the address that workloads dial, where only some addresses are listened on") {
+  Cluster c;
+  BgpPeer p;
+  p.local_workload_selector = selector("router == 'true'");
+  p.as_number = 65001;
+  c.set("p", p);
+  BgpConfiguration config;
+  config.mesh = false;
+  config.local_workload_peering_v4 = addr("169.254.1.1");
+  c.set("default", config);
+  c.view.set_workloads({{"cali1", {cidr("10.65.0.1/32"), cidr("fd65::1/128")}, "p"}});
+  // Else BIRD listens on all, and a session with an address of its own would refuse who dials another one.
+  CHECK_FALSE(c.session("Local_Workload_10_65_0_1")->source);
+  config.bind_node_ip = true;
+  c.set("default", config);
+  CHECK(c.session("Local_Workload_10_65_0_1")->source == addr("169.254.1.1"));
+  CHECK_FALSE(c.session("Local_Workload_fd65__1")->source);
+  config.local_workload_peering_v6 = addr("fd00:ffff::1");
+  c.set("default", config);
+  CHECK(c.session("Local_Workload_fd65__1")->source == addr("fd00:ffff::1"));
+}
+
+TEST_CASE("a session over link-local addresses is one for both families") {
+  Cluster c;
+  c.no_mesh();
+  BgpPeer any = peer(""), named = peer("fe80::9", 65001);
+  any.extensions.interface = "eth0";
+  named.extensions.interface = "eth1";
+  c.set("any", any);
+  c.set("named", named);
+  c.set("numbered", peer("fd00::9", 65001));
+  REQUIRE(c.router().sessions.size() == 3);
+  for (const Session& session : c.router().sessions) {
+    CHECK(session.family == Family::V6);
+    CHECK(session.carries(Family::V6));
+    CHECK(session.carries(Family::V4) == (session.owner.name != "numbered"));
+  }
+}
+
 TEST_CASE("an unnumbered peer is whoever answers on the interface") {
   Cluster c;
   c.no_mesh();
