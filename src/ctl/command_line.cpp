@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "kinds.hpp"
 #include "node.hpp"
@@ -32,6 +33,22 @@ void add_namespace(CLI::App& verb, std::string& ns) {
   verb.add_option("-n,--namespace", ns, "Namespace (default: default)")->type_name("NS");
 }
 
+void add_selector(CLI::App& verb, std::optional<std::string>& selector) {
+  verb.add_option("-l,--selector", selector,
+                  "Only objects with such labels: app=web,env in (a,b),!old or app == 'web' && has(new)")
+      ->type_name("SELECTOR");
+}
+
+void add_select(CLI::App& verb, SelectOptions& select) {
+  add_selector(verb, select.selector);
+  verb.add_flag("-A,--all-namespaces", select.all_namespaces, "With -l: of every namespace");
+}
+
+void add_dry_run(CLI::App& verb, std::string& mode) {
+  verb.add_flag("--dry-run{client}", mode, "Check and say everything, write nothing: none, client (the default) or server")
+      ->check(CLI::IsMember({"none", "client", "server"}));
+}
+
 CLI::Option* add_files(CLI::App& verb, FileOptions& options) {
   auto* files = verb.add_option("-f,--filename", options.files, "File or directory of manifests, or - for standard input")
                     ->type_name("FILE")
@@ -48,6 +65,7 @@ void add_get(CLI::App& app, Command& command) {
   verb->add_option("KIND", options->arguments, "KIND[,KIND] [NAME...], or KIND/NAME...")->type_name("[NAME]");
   add_namespace(*verb, options->ns);
   verb->add_flag("-A,-a,--all-namespaces", options->all_namespaces, "Every namespace");
+  add_selector(*verb, options->selector);
   verb->add_option("-o,--output", options->output, "ps (a table), wide, yaml, json or name")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"ps", "wide", "yaml", "yml", "json", "name"}));
@@ -56,6 +74,7 @@ void add_get(CLI::App& app, Command& command) {
       "\nExamples:\n"
       "  margayctl get np,gnp -A               policies of every namespace\n"
       "  margayctl get pods -n shop -o wide\n"
+      "  margayctl get pods -A -l 'app=web,env in (prod,test)'\n"
       "  margayctl get np allow-web -o yaml    one object, as a manifest\n\n" +
       kinds_help());
   verb->callback([&command, options] { command.run = [options](Session& session) { run_get(session, *options); }; });
@@ -65,6 +84,7 @@ void add_write(CLI::App& app, Command& command, WriteVerb what, const char* name
   auto options = std::make_shared<FileOptions>();
   auto* verb = app.add_subcommand(name, help);
   add_files(*verb, *options);
+  add_dry_run(*verb, options->dry_run);
   if (what == WriteVerb::Create) verb->add_flag("--skip-exists", options->tolerate, "What exists already is no error");
   verb->footer(examples);
   verb->callback(
@@ -74,13 +94,18 @@ void add_write(CLI::App& app, Command& command, WriteVerb what, const char* name
 void add_delete(CLI::App& app, Command& command) {
   auto options = std::make_shared<FileOptions>();
   auto arguments = std::make_shared<std::vector<std::string>>();
+  auto select = std::make_shared<SelectOptions>();
   auto* verb = app.add_subcommand("delete", "Delete objects");
   verb->add_option("KIND", *arguments, "KIND NAME..., or KIND/NAME...")->type_name("NAME");
   add_files(*verb, *options);
+  add_select(*verb, *select);
+  add_dry_run(*verb, options->dry_run);
   verb->add_flag("--skip-not-exists,--ignore-not-found", options->tolerate, "What is not there is no error");
-  verb->footer("\nExamples:\n  margayctl delete np allow-web -n shop\n  margayctl delete -f old.yaml\n");
-  verb->callback([&command, options, arguments] {
-    command.run = [options, arguments](Session& session) { run_delete(session, *arguments, *options); };
+  verb->footer(
+      "\nExamples:\n  margayctl delete np allow-web -n shop\n  margayctl delete -f old.yaml\n  margayctl delete pods -A -l "
+      "app=old --dry-run\n");
+  verb->callback([&command, options, arguments, select] {
+    command.run = [options, arguments, select](Session& session) { run_delete(session, *arguments, *select, *options); };
   });
 }
 
@@ -96,6 +121,7 @@ void add_patch(CLI::App& app, Command& command) {
       ->check(CLI::IsMember({"strategic", "merge", "json"}))
       ->capture_default_str();
   add_namespace(*verb, options->ns);
+  add_dry_run(*verb, options->dry_run);
   verb->footer(
       "\nExamples:\n"
       "  margayctl patch gnp deny-all -p '{\"spec\": {\"order\": 500}}'\n"
@@ -115,10 +141,13 @@ void add_label(CLI::App& app, Command& command) {
   verb->add_flag("--overwrite", options->overwrite, "Change labels that have another value");
   verb->add_flag("--remove", options->remove, "The labels are keys to take off");
   add_namespace(*verb, options->ns);
+  add_select(*verb, options->select);
+  add_dry_run(*verb, options->dry_run);
   verb->footer(
       "\nExamples:\n"
       "  margayctl label hep rack1-eth0 role=edge\n"
-      "  margayctl label pod web-0 web-1 -n shop tier=front old-\n");
+      "  margayctl label pod web-0 web-1 -n shop tier=front old-\n"
+      "  margayctl label pods -n shop -l app=web tier=front\n");
   verb->callback([&command, options] { command.run = [options](Session& session) { run_label(session, *options); }; });
 }
 

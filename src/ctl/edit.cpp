@@ -10,6 +10,7 @@
 
 #include "datastore/yaml.hpp"
 #include "kinds.hpp"
+#include "label_selector.hpp"
 #include "object.hpp"
 #include "session.hpp"
 #include "verbs.hpp"
@@ -53,7 +54,7 @@ void edit(Session& session, const std::vector<ObjectId>& ids, const Change& chan
   if (!session.connect()) return;
   for (const ObjectId& id : ids) {
     const auto result = retried([&] { return edit_once(session, id, change); });
-    if (result) session.out << object_word(id) << " " << (*result ? did : did_not) << "\n";
+    if (result) session.did(id, *result ? did : did_not);
     else session.error(describe(id), result.error());
     if (session.unreachable()) return;
   }
@@ -86,6 +87,39 @@ Result<std::vector<ObjectId>> named_objects(const std::vector<std::string>& argu
   return out;
 }
 
+std::optional<std::vector<ObjectId>> selected_objects(Session& session, const std::vector<std::string>& kinds,
+                                                      const std::string& ns, const SelectOptions& options) {
+  const auto usage = [&](const std::string& text) {
+    session.usage(text);
+    return std::nullopt;
+  };
+  if (options.selector->find_first_not_of(" \t") == std::string::npos) return usage("-l: empty; all() means every object");
+  const auto selector = parse_label_selector(*options.selector);
+  if (!selector) return usage("-l: " + selector.error().text);
+  if (options.all_namespaces && !ns.empty()) return usage("-A and -n exclude each other");
+  const auto selections = parse_selections(kinds);
+  if (!selections) return usage(selections.error().text);
+  for (const Selection& selection : *selections)
+    if (!selection.name.empty()) return usage("-l and names exclude each other");
+  if (!session.connect()) return std::nullopt;
+  std::vector<ObjectId> out;
+  for (const Selection& selection : *selections) {
+    const bool one_namespace = info(selection.kind).namespaced && !options.all_namespaces;
+    auto all = session.fetch_all(selection.kind, one_namespace ? (ns.empty() ? "default" : ns) : std::string{});
+    if (!all) {
+      session.error({}, all.error());
+      return std::nullopt;
+    }
+    for (const Current& current : *all)
+      if (const auto id = identify(current.object); id && selects(*selector, current.object)) out.push_back(*id);
+  }
+  return out;
+}
+
+void set_dry_run(Session& session, const std::string& mode) {
+  if (!mode.empty() && mode != "none") session.dry_run(mode == "server" ? "server dry run" : "dry run");
+}
+
 std::string field_error(std::string_view where, const std::optional<ObjectId>& id, const FieldError& error) {
   std::string out{where};
   if (id) out.append(out.empty() ? "" : ": ").append(describe(*id));
@@ -97,6 +131,7 @@ void run_patch(Session& session, const PatchOptions& options) {
   auto ids = named_objects(options.arguments, options.ns);
   if (!ids) return session.usage(ids.error().text);
   std::string text = options.patch;
+  set_dry_run(session, options.dry_run);
   if (!options.patch_file.empty()) {
     std::ifstream file{options.patch_file, std::ios::binary};
     if (!file) return session.usage(fmt::format("{}: cannot be read", options.patch_file));
@@ -119,7 +154,7 @@ void run_label(Session& session, const LabelOptions& options) {
   // Labels are the arguments after the first that look like one; with --remove all after the name are bare keys.
   for (std::size_t i = 0; i < options.arguments.size(); ++i) {
     const std::string& argument = options.arguments[i];
-    const bool first_name = i == 0 || (i == 1 && options.arguments[0].find('/') == std::string::npos);
+    const bool first_name = i == 0 || (i == 1 && !options.select.selector && options.arguments[0].find('/') == std::string::npos);
     const bool looks = argument.find('=') != std::string::npos || argument.ends_with('-');
     if (first_name || (!looks && !options.remove)) {
       if (!changes.empty()) return session.usage(fmt::format("\"{}\" is neither key=value nor key-", argument));
@@ -131,11 +166,22 @@ void run_label(Session& session, const LabelOptions& options) {
     if (options.remove && !change->remove) return session.usage("--remove takes label keys, not key=value");
     changes.push_back(std::move(*change));
   }
-  auto ids = named_objects(names, options.ns);
-  if (!ids) return session.usage(ids.error().text);
   if (changes.empty()) return session.usage("say which labels: key=value sets one, key- takes one off");
+  set_dry_run(session, options.dry_run);
+  std::vector<ObjectId> ids;
+  if (options.select.selector) {
+    auto selected = selected_objects(session, names, options.ns, options.select);
+    if (!selected) return;
+    if (selected->empty()) return session.note("No resources found.");
+    ids = std::move(*selected);
+  } else {
+    if (options.select.all_namespaces) return session.usage("-A goes with -l");
+    auto named = named_objects(names, options.ns);
+    if (!named) return session.usage(named.error().text);
+    ids = std::move(*named);
+  }
   edit(
-      session, *ids, [&](const ObjectId&, json& object) { return change_labels(object, changes, options.overwrite); }, "labeled",
+      session, ids, [&](const ObjectId&, json& object) { return change_labels(object, changes, options.overwrite); }, "labeled",
       "not labeled (no change)");
 }
 

@@ -1,6 +1,7 @@
 // What the writing verbs share: objects named on the command line, compare-and-swap with another try, how errors read.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "margay/model/decode.hpp"
 
 namespace margay::ctl {
+
+class Session;
 
 // Each loser of a race means that another writer got through; so many in a row do not happen to one that can win at all.
 inline constexpr int kAttempts = 100;
@@ -23,6 +26,15 @@ auto retried(Attempt&& attempt) {
 
 // KIND NAME… or KIND/NAME…, every one with a name, checked for form.
 [[nodiscard]] Result<std::vector<ObjectId>> named_objects(const std::vector<std::string>& arguments, const std::string& ns);
+
+// The objects of KIND[,KIND] that a selector chooses; an empty list if it is none of them. Errors of usage are told, and so are
+// those of reading: then nothing.
+struct SelectOptions;
+[[nodiscard]] std::optional<std::vector<ObjectId>> selected_objects(Session& session, const std::vector<std::string>& kinds,
+                                                                    const std::string& ns, const SelectOptions& options);
+
+// Tells the session, before it connects, what --dry-run said.
+void set_dry_run(Session& session, const std::string& mode);
 
 // "WHERE: NetworkPolicy prod/web: spec.order: reason"
 [[nodiscard]] std::string field_error(std::string_view where, const std::optional<ObjectId>& id, const FieldError& error);

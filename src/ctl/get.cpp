@@ -8,6 +8,7 @@
 #include "datastore/yaml_write.hpp"
 #include "edit.hpp"
 #include "kinds.hpp"
+#include "label_selector.hpp"
 #include "node_status_files.hpp"
 #include "object.hpp"
 #include "session.hpp"
@@ -29,7 +30,7 @@ std::vector<Found> find_one(Session& session, const Selection& selection, const 
   const ObjectId id{selection.kind, namespaced ? (options.ns.empty() ? "default" : options.ns) : "", selection.name};
   std::vector<Found> out;
   if (namespaced && options.all_namespaces) {
-    auto all = session.fetch_all(selection.kind, {});
+    auto all = session.fetch_all(selection.kind, {}, Session::Wanted::Readable);
     if (!all) {
       session.error({}, all.error());
       return out;
@@ -84,6 +85,14 @@ void run_get(Session& session, const GetOptions& options) {
   }
   auto selections = parse_selections(options.arguments);
   if (!selections) return session.usage(selections.error().text);
+  std::optional<Selector> selector;
+  if (options.selector) {
+    auto parsed = parse_label_selector(*options.selector);
+    if (!parsed) return session.usage("-l: " + parsed.error().text);
+    selector = std::move(*parsed);
+    for (const Selection& selection : *selections)
+      if (!selection.name.empty()) return session.usage("-l and names exclude each other");
+  }
   if (!session.connect()) return;
 
   std::vector<Found> found;
@@ -97,10 +106,11 @@ void run_get(Session& session, const GetOptions& options) {
     } else {
       const bool namespaced = info(selection.kind).namespaced;
       const std::string ns = namespaced && !options.all_namespaces ? (options.ns.empty() ? "default" : options.ns) : "";
-      auto all = session.fetch_all(selection.kind, ns);
+      auto all = session.fetch_all(selection.kind, ns, Session::Wanted::Readable);
       if (!all) session.error({}, all.error());
       else
-        for (Current& current : *all) found.push_back({selection.kind, std::move(current)});
+        for (Current& current : *all)
+          if (!selector || selects(*selector, current.object)) found.push_back({selection.kind, std::move(current)});
     }
     if (session.unreachable()) return;
   }

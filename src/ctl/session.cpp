@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "dry_run.hpp"
 #include "kinds.hpp"
 #include "margay/datastore/connect.hpp"
 #include "object.hpp"
@@ -44,16 +45,16 @@ bool Session::connect() {
     }
     return false;
   }
-  store_ = std::move(*store);
+  store_ = dry_run_.empty() ? std::move(*store) : make_dry_run(std::move(*store));
   return true;
 }
 
 void Session::prefetch(const std::vector<Kind>& kinds) {
   for (const Kind kind : kinds) {
     auto listed = store_->list(kind, {});
-    if (!listed) return;  // fetch() will say it
+    if (!listed || !listed->unreadable.empty()) return;  // fetch() will say it
     auto& known = prefetched_[kind];
-    for (auto& one : *listed) {
+    for (auto& one : listed->objects) {
       json object = json::parse(one.json, nullptr, false);
       if (object.is_discarded()) stale_.insert(one.id);
       else known.emplace(one.id, Current{std::move(object), std::move(one.revision)});
@@ -92,11 +93,14 @@ Status Session::put(const ObjectId& id, const json& object, const datastore::Rev
   return error;
 }
 
-Result<std::vector<Current>> Session::fetch_all(Kind kind, std::string_view ns) {
+Result<std::vector<Current>> Session::fetch_all(Kind kind, std::string_view ns, Wanted wanted) {
   auto stored = store_->list(kind, ns);
   if (!stored) return stored.error();
+  if (wanted == Wanted::All && !stored->unreadable.empty()) return stored->unreadable.front();
+  for (const Error& unreadable : stored->unreadable)
+    warn(unreadable.text + "; what it holds is not shown (root may read everything)");
   std::vector<std::pair<ObjectId, Current>> found;
-  for (auto& one : *stored) {
+  for (auto& one : stored->objects) {
     json object = json::parse(one.json, nullptr, false);
     if (!object.is_discarded()) found.emplace_back(one.id, Current{std::move(object), std::move(one.revision)});
   }
@@ -131,7 +135,7 @@ std::string Session::where_else(const ObjectId& id) {
   auto stored = store_->list(id.kind, {});
   if (!stored) return {};
   std::vector<std::string> names;
-  for (const auto& one : *stored) {
+  for (const auto& one : stored->objects) {
     if (one.id.name == id.name) return fmt::format("; there is one in namespace {} (-n {})", one.id.ns, one.id.ns);
     if (one.id.ns == id.ns) names.push_back(one.id.name);
   }
@@ -165,6 +169,17 @@ void Session::usage(std::string_view text) {
 void Session::note(std::string_view text) {
   out.flush();
   err_ << text << "\n";
+}
+
+void Session::warn(const std::string& text) {
+  if (!warned_.insert(text).second) return;
+  note((coloured_ ? "\033[1;33mwarning:\033[0m " : "warning: ") + text);
+}
+
+void Session::did(const ObjectId& id, std::string_view what) {
+  out << object_word(id) << " " << what;
+  if (!dry_run_.empty()) out << " (" << dry_run_ << ")";
+  out << "\n";
 }
 
 int Session::exit_code() const { return usage_ ? 2 : unreachable_ ? 3 : failed_ ? 1 : 0; }

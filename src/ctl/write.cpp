@@ -23,10 +23,7 @@ struct Item {
 };
 
 // What others need comes first: a policy's tier must be there when the policy is created, and outlive it.
-int rank_of(const Item& item) {
-  if (!item.prepared.id) return 2;
-  return item.prepared.id->kind == Kind::Namespace ? 0 : item.prepared.id->kind == Kind::Tier ? 1 : 2;
-}
+int rank_of(const ObjectId& id) { return id.kind == Kind::Namespace ? 0 : id.kind == Kind::Tier ? 1 : 2; }
 
 // Errors are said and the rest is answered.
 std::vector<Item> read_items(Session& session, const FileOptions& options, bool whole) {
@@ -45,8 +42,6 @@ std::vector<Item> read_items(Session& session, const FileOptions& options, bool 
 }
 
 std::string context_of(const Item& item) { return item.origin.text() + ": " + describe(*item.prepared.id); }
-
-void done(Session& session, const ObjectId& id, std::string_view what) { session.out << object_word(id) << " " << what << "\n"; }
 
 // What writing these asks for: the objects themselves, and the tiers of policies.
 std::vector<Kind> kinds_needed(const std::vector<Item>& items) {
@@ -93,35 +88,48 @@ Result<std::string> write_once(Session& session, WriteVerb verb, const Item& ite
 void run_write(Session& session, WriteVerb verb, const FileOptions& options) {
   if (options.files.empty()) return session.usage("name what to read: -f FILE, -f DIRECTORY or -f -");
   std::vector<Item> items = read_items(session, options, /*whole=*/true);
-  std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return rank_of(a) < rank_of(b); });
+  std::stable_sort(items.begin(), items.end(),
+                   [](const Item& a, const Item& b) { return rank_of(*a.prepared.id) < rank_of(*b.prepared.id); });
+  set_dry_run(session, options.dry_run);
   if (items.empty() || !session.connect()) return;
   if (items.size() > 1) session.prefetch(kinds_needed(items));
   for (const Item& item : items) {
     const auto result = retried([&] { return write_once(session, verb, item, options.tolerate); });
-    if (result) done(session, *item.prepared.id, *result);
+    if (result) session.did(*item.prepared.id, *result);
     else session.error(context_of(item), result.error());
     if (session.unreachable()) return;
   }
 }
 
-void run_delete(Session& session, const std::vector<std::string>& arguments, const FileOptions& options) {
+void run_delete(Session& session, const std::vector<std::string>& arguments, const SelectOptions& select,
+                const FileOptions& options) {
   if (arguments.empty() == options.files.empty()) return session.usage("say what to delete: either KIND NAME… or -f FILE");
   std::vector<std::pair<std::string, ObjectId>> wanted;  // with where it was named
-  if (!arguments.empty()) {
+  set_dry_run(session, options.dry_run);
+  if (select.all_namespaces && !select.selector) return session.usage("-A goes with -l");
+  if (select.selector) {
+    if (!options.files.empty()) return session.usage("-l and -f exclude each other");
+    auto ids = selected_objects(session, arguments, options.ns, select);
+    if (!ids) return;
+    if (ids->empty()) return session.note("No resources found.");
+    for (ObjectId& id : *ids) wanted.emplace_back(std::string{}, std::move(id));
+  } else if (!arguments.empty()) {
     auto ids = named_objects(arguments, options.ns);
     if (!ids) return session.usage(ids.error().text);
     for (ObjectId& id : *ids) wanted.emplace_back(std::string{}, std::move(id));
   } else {
     std::vector<Item> items = read_items(session, options, /*whole=*/false);
-    std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return rank_of(a) > rank_of(b); });
     for (Item& item : items) wanted.emplace_back(item.origin.text() + ": ", std::move(*item.prepared.id));
   }
   if (wanted.empty() || !session.connect()) return;
+  if (arguments.empty() || select.selector)  // what is named is deleted in the order of its names
+    std::stable_sort(wanted.begin(), wanted.end(),
+                     [](const auto& a, const auto& b) { return rank_of(a.second) > rank_of(b.second); });
   for (const auto& [where, id] : wanted) {
     Status removed = guard_delete(id, session.lookup());
     if (removed) removed = session.store().remove_if(id, std::nullopt);
     if (removed) {
-      done(session, id, "deleted");
+      session.did(id, "deleted");
     } else if (removed.error().code == ErrorCode::NotFound) {
       if (!options.tolerate) session.error(fmt::format("{}{} does not exist{}", where, describe(id), session.where_else(id)));
     } else {

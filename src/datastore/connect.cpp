@@ -45,7 +45,7 @@ Result<std::unique_ptr<Watcher>> connect_watcher(const Settings& settings, boost
 Result<std::unique_ptr<Store>> connect_store(const Settings& settings) {
   auto directory = directory_of(settings.url);
   if (!directory) return directory.error();
-  return make_file_store(std::move(*directory));
+  return make_file_store(*directory);
 }
 
 }  // namespace margay::datastore

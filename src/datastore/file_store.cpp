@@ -1,6 +1,5 @@
 #include "file_store.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/file.h>
@@ -12,13 +11,16 @@
 #include <cstring>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "fd.hpp"
+#include "file_index.hpp"
 #include "file_io.hpp"
-#include "file_names.hpp"
+#include "manifest_edit.hpp"
+#include "manifest_files.hpp"
 #include "margay/base/hash.hpp"
 #include "yaml.hpp"
 #include "yaml_write.hpp"
@@ -33,22 +35,14 @@ Revision revision_of(const json& object) {
   return base64url(digest.data(), 18);
 }
 
+std::string without_slash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
 std::string parent_of(const std::string& path) {
   const auto slash = path.rfind('/');
   return slash == std::string::npos ? std::string{} : path.substr(0, slash);
-}
-
-Result<std::string> read_whole(const std::string& path, struct stat* st = nullptr) {
-  const Fd fd{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
-  if (fd.get() < 0) return system_error("open " + path);
-  struct stat own {};
-  if (::fstat(fd.get(), &own) != 0) return system_error("stat " + path);
-  if (!S_ISREG(own.st_mode)) return Error{ErrorCode::Invalid, path + " is not a regular file"};
-  if (own.st_size > static_cast<off_t>(YamlLimits{}.bytes)) return Error{ErrorCode::Invalid, path + " is too large"};
-  if (st != nullptr) *st = own;
-  std::string text;
-  if (!read_all(fd.get(), static_cast<std::size_t>(own.st_size), text)) return system_error("read " + path);
-  return text;
 }
 
 // One object in one file.
@@ -63,9 +57,7 @@ struct Found {
 
 class FileStore final : public Store {
  public:
-  explicit FileStore(std::string root) : root_{std::move(root)} {
-    while (root_.size() > 1 && root_.back() == '/') root_.pop_back();
-  }
+  explicit FileStore(const std::string& directory) : root_{without_slash(directory)}, index_{root_} {}
 
   Result<StoredObject> get(const ObjectId& id) override {
     auto found = find(id);
@@ -74,20 +66,24 @@ class FileStore final : public Store {
     return stored(id, **found);
   }
 
-  Result<std::vector<StoredObject>> list(Kind kind, std::string_view ns) override {
-    std::vector<StoredObject> out;
+  Result<Listing> list(Kind kind, std::string_view ns) override {
+    Listing out;
     std::set<ObjectId> seen;  // of an object in two files, the one whose path sorts first counts
-    auto searched = search(info(kind).name, [&](const std::string& file, std::string& text, const struct stat&) {
-      for (const Document& document : parse_manifests(text).documents) {
-        auto id = identify(document.value);
-        if (!id || id->kind != kind || (!ns.empty() && id->ns != ns) || !seen.insert(*id).second) continue;
-        out.push_back({*id, revision_of(document.value), document.value.dump(-1, ' ', false, json::error_handler_t::replace),
-                       root_ + "/" + file + ":" + std::to_string(document.line)});
-      }
-      return true;
-    });
+    const auto files = all_files(&out.unreadable);
+    if (!files) return files.error();
+    auto searched = search(*files, info(kind).name, &out.unreadable,
+                           [&](const std::string& file, const std::string& text, const struct stat&) {
+                             for (const Document& document : parse_manifests(text).documents) {
+                               auto id = identify(document.value);
+                               if (!id || id->kind != kind || (!ns.empty() && id->ns != ns) || !seen.insert(*id).second) continue;
+                               out.objects.push_back({*id, revision_of(document.value),
+                                                      document.value.dump(-1, ' ', false, json::error_handler_t::replace),
+                                                      root_ + "/" + file + ":" + std::to_string(document.line)});
+                             }
+                             return true;
+                           });
     if (!searched) return searched.error();
-    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    std::sort(out.objects.begin(), out.objects.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     return out;
   }
 
@@ -107,7 +103,8 @@ class FileStore final : public Store {
     if (*found && (*found)->document().value == object) return revision_of(object);
     Status written;
     if (*found) {
-      written = write_file((*found)->path, replaced(**found, &object), mode_for(id, &(*found)->st), &(*found)->st);
+      written = write_file((*found)->path, edited((*found)->text, (*found)->parsed, (*found)->index, &object),
+                           mode_for(id, &(*found)->st), &(*found)->st);
     } else {
       written = write_file(layout_path(id), write_yaml(object), mode_for(id, nullptr), nullptr, id.kind == Kind::Secret);
     }
@@ -126,7 +123,8 @@ class FileStore final : public Store {
     // An error elsewhere in the file gives no documents at all, so what is found stands in a file that parses.
     Status done = (*found)->parsed.documents.size() == 1 && !(*found)->document().list_item
                       ? remove_file((*found)->path)
-                      : write_file((*found)->path, replaced(**found, nullptr), (*found)->st.st_mode & 07777, &(*found)->st);
+                      : write_file((*found)->path, edited((*found)->text, (*found)->parsed, (*found)->index, nullptr),
+                                   (*found)->st.st_mode & 07777, &(*found)->st);
     if (!done) return std::move(done).error().in("remove " + describe(id));
     return {};
   }
@@ -154,21 +152,37 @@ class FileStore final : public Store {
 
   // ---- the tree -------------------------------------------------------------------------------------------------------------
 
-  // Every manifest file whose text may mention `word`, in the order of their paths, until `visit` answers false. Reading is
-  // six times cheaper than parsing, so files without the word are not parsed; a backslash may hide it in an escape.
-  template <class Visit>
-  Status search(std::string_view word, Visit visit) {
-    struct stat st {};
-    if (::stat(root_.c_str(), &st) != 0) return system_error("the datastore " + root_);
-    if (!S_ISDIR(st.st_mode)) return Error{ErrorCode::Unavailable, "the datastore " + root_ + " is not a directory"};
+  // Every manifest file of the tree, sorted; directories without the right to read them go to `unreadable`, or are an error.
+  Result<std::vector<std::string>> all_files(std::vector<Error>* unreadable) {
     std::vector<std::string> paths;
-    std::vector<std::pair<dev_t, ino_t>> above{{st.st_dev, st.st_ino}};
-    if (auto walked = walk({}, above, paths); !walked) return walked;
+    Status failed;
+    Walker walker;
+    walker.on_file = [&](std::string path) {
+      paths.push_back(std::move(path));
+      return true;
+    };
+    walker.on_unreadable = [&](Error error) {
+      if (unreadable != nullptr && error.code == ErrorCode::Permission) unreadable->push_back(std::move(error));
+      else failed = std::move(error);
+      return failed.has_value();
+    };
+    if (auto walked = walk_manifests(root_, {}, walker); !walked) return walked.error();
+    if (!failed) return failed.error();
     std::sort(paths.begin(), paths.end());
+    return paths;
+  }
+
+  // Those of the files whose text may mention `word`, until `visit` answers false. Reading is six times cheaper than parsing, so
+  // files without the word are not parsed; a backslash may hide it in an escape.
+  template <class Visit>
+  Status search(const std::vector<std::string>& paths, std::string_view word, std::vector<Error>* unreadable, Visit visit) {
+    struct stat st {};
     for (const std::string& path : paths) {
       auto text = read_whole(root_ + "/" + path, &st);
       if (!text) {
-        if (text.error().code == ErrorCode::Permission) return text.error();  // it may hold the object
+        if (text.error().code != ErrorCode::Permission) continue;
+        if (unreadable == nullptr) return text.error();  // it may hold the object
+        unreadable->push_back(std::move(text).error());
         continue;
       }
       if (text->find(word) == std::string::npos && text->find('\\') == std::string::npos) continue;
@@ -177,37 +191,12 @@ class FileStore final : public Store {
     return {};
   }
 
-  Status walk(const std::string& directory, std::vector<std::pair<dev_t, ino_t>>& above, std::vector<std::string>& paths) {
-    const std::string full = directory.empty() ? root_ : root_ + "/" + directory;
-    DIR* const dir = ::opendir(full.c_str());
-    if (dir == nullptr) return errno == ENOENT && !directory.empty() ? Status{} : Status{system_error("read " + full)};
-    std::vector<std::pair<std::string, unsigned char>> entries;
-    while (const dirent* entry = ::readdir(dir)) {
-      const std::string_view name{entry->d_name};
-      if (is_ignored_name(name)) continue;
-      entries.emplace_back(name, entry->d_type);
-    }
-    ::closedir(dir);
-    for (const auto& [name, type] : entries) {
-      std::string path = directory.empty() ? name : directory + "/" + name;
-      if (type == DT_REG) {
-        if (is_manifest_name(name)) paths.push_back(std::move(path));
-        continue;
-      }
-      struct stat st {};
-      if (::stat((root_ + "/" + path).c_str(), &st) != 0) continue;
-      if (S_ISDIR(st.st_mode)) {
-        const std::pair<dev_t, ino_t> id{st.st_dev, st.st_ino};
-        if (above.size() >= 64 || std::find(above.begin(), above.end(), id) != above.end()) continue;
-        above.push_back(id);
-        auto walked = walk(path, above, paths);
-        above.pop_back();
-        if (!walked) return walked;
-      } else if (S_ISREG(st.st_mode) && is_manifest_name(name)) {
-        paths.push_back(std::move(path));
-      }
-    }
-    return {};
+  // Where an object may be that is not in its own place. The first search of a store reads the files, which is all that a short
+  // process needs; from the second on an index pays.
+  Result<std::vector<std::string>> files_to_search(const ObjectId& id) {
+    if (std::exchange(searched_, true))
+      if (auto known = index_.files_of(id)) return std::move(*known);
+    return all_files(nullptr);
   }
 
   static std::optional<std::size_t> index_of(const ParseResult& parsed, const ObjectId& id) {
@@ -235,7 +224,9 @@ class FileStore final : public Store {
     const std::optional<ParseError> in_the_way = found.parsed.error;
     const bool other = !found.parsed.documents.empty();
     std::optional<Found> elsewhere;
-    auto searched = search(id.name, [&](const std::string& path, std::string& content, const struct stat& st) {
+    const auto files = files_to_search(id);
+    if (!files) return files.error();
+    auto searched = search(*files, id.name, nullptr, [&](const std::string& path, std::string& content, const struct stat& st) {
       if (path == own) return true;
       ParseResult parsed = parse_manifests(content);
       const auto index = index_of(parsed, id);
@@ -253,59 +244,6 @@ class FileStore final : public Store {
   }
 
   // ---- writing --------------------------------------------------------------------------------------------------------------
-
-  // The file's text with the found document replaced, or without it.
-  static std::string replaced(const Found& found, const json* object) {
-    const Document& document = found.document();
-    if (document.list_item) return replaced_in_list(found, object);
-    if (found.parsed.documents.size() == 1 && document.number == 1 && document.first_line == 0) {
-      const bool is_json = found.text.find_first_not_of(" \t\r\n") != std::string::npos &&
-                           found.text[found.text.find_first_not_of(" \t\r\n")] == '{';
-      if (object != nullptr && is_json) return object->dump(2, ' ', false, json::error_handler_t::replace) + "\n";
-    }
-    return splice(found.text, document, object != nullptr ? write_yaml(*object) : std::string{}, object == nullptr);
-  }
-
-  static std::string replaced_in_list(const Found& found, const json* object) {
-    // The list is read again as one document: its own metadata and the order of its items stay.
-    json items = json::array();
-    const Document& document = found.document();
-    for (std::size_t i = 0; i < found.parsed.documents.size(); ++i) {
-      const Document& other = found.parsed.documents[i];
-      if (!other.list_item || other.number != document.number) continue;
-      if (i != found.index) items.push_back(other.value);
-      else if (object != nullptr) items.push_back(*object);
-    }
-    const json whole{{"apiVersion", "v1"}, {"kind", "List"}, {"items", std::move(items)}};
-    const std::size_t first = found.text.find_first_not_of(" \t\r\n");
-    if (first != std::string::npos && found.text[first] == '{' && document.first_line == 0 && !document.explicit_start)
-      return whole.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
-    return splice(found.text, document, write_yaml(whole), false);
-  }
-
-  static std::size_t offset_of_line(std::string_view text, std::uint32_t line) {
-    std::size_t at = 0;
-    for (std::uint32_t i = 0; i < line; ++i) {
-      at = text.find('\n', at);
-      if (at == std::string_view::npos) return text.size();
-      ++at;
-    }
-    return at;
-  }
-
-  static std::string splice(const std::string& text, const Document& document, const std::string& with, bool drop) {
-    const std::size_t begin = offset_of_line(text, document.first_line);
-    const std::size_t end = offset_of_line(text, document.end_line);
-    std::string out = text.substr(0, begin);
-    if (!out.empty() && out.back() != '\n') out += '\n';
-    if (drop) {
-      // What follows starts with its own "---"; what precedes must not run into it.
-      return out + text.substr(end);
-    }
-    if (document.explicit_start) out += "---\n";
-    out += with;
-    return out + text.substr(end);
-  }
 
   // A new file may be read by the group and others, but not one with secrets; a changed one keeps what it has.
   static mode_t mode_for(const ObjectId& id, const struct stat* before) {
@@ -386,6 +324,8 @@ class FileStore final : public Store {
   }
 
   std::string root_;
+  FileIndex index_;
+  bool searched_ = false;
 };
 
 }  // namespace
@@ -398,6 +338,6 @@ std::string layout_path(const ObjectId& id) {
   return out.append("/").append(id.name).append(".yaml");
 }
 
-std::unique_ptr<Store> make_file_store(std::string directory) { return std::make_unique<FileStore>(std::move(directory)); }
+std::unique_ptr<Store> make_file_store(const std::string& directory) { return std::make_unique<FileStore>(directory); }
 
 }  // namespace margay::datastore

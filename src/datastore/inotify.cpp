@@ -11,7 +11,7 @@
 namespace margay::datastore {
 namespace {
 
-// No IN_MODIFY: a file counts when its writer closes it.
+// No IN_MODIFY but where asked for: a file counts when its writer closes it.
 constexpr std::uint32_t kMask = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF |
                                 IN_MOVE_SELF | IN_ATTRIB | IN_ONLYDIR | IN_EXCL_UNLINK;
 
@@ -30,7 +30,7 @@ Status Inotify::open() {
 }
 
 Result<int> Inotify::watch(const std::string& directory) {
-  const int wd = ::inotify_add_watch(fd_, directory.c_str(), kMask);
+  const int wd = ::inotify_add_watch(fd_, directory.c_str(), kMask | also_);
   if (wd >= 0) {
     ++uses_[wd];
     return wd;

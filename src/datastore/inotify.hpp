@@ -13,7 +13,8 @@ namespace margay::datastore {
 
 class Inotify {
  public:
-  Inotify() = default;
+  // `also`: events beyond those of names, of files written and closed, and of rights.
+  explicit Inotify(std::uint32_t also = 0) : also_{also} {}
   ~Inotify();
   Inotify(const Inotify&) = delete;
   Inotify& operator=(const Inotify&) = delete;
@@ -38,6 +39,7 @@ class Inotify {
   [[nodiscard]] bool readable() const;
 
  private:
+  std::uint32_t also_;
   int fd_ = -1;
   std::unordered_map<int, unsigned> uses_;
 };

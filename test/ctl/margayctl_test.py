@@ -336,6 +336,109 @@ class Reading(Base):
         self.assertNotIn("\033", self.fails(1, "get", "np", "x"))
 
 
+PODS = "---\n".join(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {n}, namespace: {ns}, labels: {{{labels}}}}}\n" for n, ns, labels in (
+    ("web-0", "shop", "app: web, tier: front"), ("web-1", "shop", "app: web, old: ''"), ("db", "shop", "app: db"), ("web-9", "prod", "app: web")))
+
+
+class Selecting(Base):
+    def names(self, *args):
+        return [line.split("/")[1] for line in self.ok("get", *args, "-o", "name").splitlines()]
+
+    def test_get_by_labels_in_either_language(self):
+        self.apply(PODS)
+        for selector, want in (("app=web", ["web-0", "web-1"]), ("app==web,tier!=front", ["web-1"]), ("app in (db, x)", ["db"]),
+                               ("app notin (web)", ["db"]), ("!old, app", ["db", "web-0"]), ("old=", ["web-1"]),
+                               ("app == 'web' && has(tier)", ["web-0"]), ("!has(old) && app in {'web'}", ["web-0"]),
+                               ("all()", ["db", "web-0", "web-1"]), ("has", [])):
+            if want:
+                self.assertEqual(self.names("pods", "-n", "shop", "-l", selector), want, selector)
+            else:
+                code, out, err = self.run_ctl("get", "pods", "-n", "shop", "-l", selector)
+                self.assertEqual((code, out), (0, ""))
+                self.assertIn("No resources found", err)
+        self.assertEqual(self.names("pods", "-A", "--selector", "app=web"), ["web-9", "web-0", "web-1"])
+        self.assertIn("exclude", self.fails(2, "get", "pods", "web-0", "-l", "app=web"))
+        self.assertIn("is no label selector", self.fails(2, "get", "pods", "-l", "app ~ web"))
+
+    def test_delete_by_labels(self):
+        self.apply(PODS)
+        self.assertEqual(self.ok("delete", "pods", "-n", "shop", "-l", "app=web"), "pod/web-0 deleted\npod/web-1 deleted\n")
+        self.assertEqual(self.names("pods", "-A"), ["web-9", "db"])
+        self.assertIn("No resources found", self.run_ctl("delete", "pods", "-n", "shop", "-l", "app=web")[2])
+        self.assertIn("empty", self.fails(2, "delete", "pods", "-l", ""))
+        self.assertIn("exclude", self.fails(2, "delete", "pods", "db", "-l", "app=db"))
+        self.assertIn("-A goes with -l", self.fails(2, "delete", "pods", "db", "-A"))
+        self.assertEqual(self.names("pods", "-A"), ["web-9", "db"])
+        # What others need goes last.
+        self.apply(TIER.replace("{name: sec}", "{name: sec, labels: {set: one}}") + "---\n" + TIERED.replace("{name: deny}", "{name: deny, labels: {set: one}}"))
+        self.assertEqual(self.ok("delete", "tier,gnp", "-l", "set=one").splitlines(),
+                         ["globalnetworkpolicy.projectcalico.org/deny deleted", "tier.projectcalico.org/sec deleted"])
+
+    def test_label_by_labels(self):
+        self.apply(PODS)
+        self.assertEqual(self.ok("label", "pods", "-A", "-l", "app=web", "seen=yes"), "".join(f"pod/{n} labeled\n" for n in ("web-9", "web-0", "web-1")))
+        self.assertEqual(self.names("pods", "-A", "-l", "seen"), ["web-9", "web-0", "web-1"])
+        self.ok("label", "pods", "-n", "prod", "-l", "seen", "seen-")
+        self.assertEqual(self.names("pods", "-A", "-l", "seen"), ["web-0", "web-1"])
+
+
+class DryRun(Base):
+    def test_everything_is_judged_and_said_and_nothing_is_written(self):
+        self.apply(POLICY)
+        before = self.snapshot()
+        many = TIER + "---\n" + TIERED + "---\n" + POLICY.replace("order: 10", "order: 11")
+        # The tier that the policy needs exists in the dry run only.
+        self.assertEqual(self.ok("apply", "--dry-run", "-f", "-", stdin=many).splitlines(),
+                         ["tier.projectcalico.org/sec created (dry run)", "globalnetworkpolicy.projectcalico.org/deny created (dry run)",
+                          "networkpolicy.projectcalico.org/web configured (dry run)"])
+        self.assertEqual(self.ok("create", "--dry-run=server", "-f", "-", stdin=TIER), "tier.projectcalico.org/sec created (server dry run)\n")
+        self.assertEqual(self.ok("replace", "--dry-run=client", "-f", "-", stdin=POLICY.replace("order: 10", "order: 12")),
+                         "networkpolicy.projectcalico.org/web replaced (dry run)\n")
+        at = ("np", "web", "-n", "shop")
+        self.assertEqual(self.ok("patch", *at, "--dry-run", "-p", '{"spec": {"order": 5}}'), "networkpolicy.projectcalico.org/web patched (dry run)\n")
+        self.assertEqual(self.ok("label", *at, "a=b", "--dry-run"), "networkpolicy.projectcalico.org/web labeled (dry run)\n")
+        self.assertEqual(self.ok("delete", *at, "--dry-run"), "networkpolicy.projectcalico.org/web deleted (dry run)\n")
+        self.assertEqual(self.ok("delete", "np", "-A", "-l", "all()", "--dry-run"), "networkpolicy.projectcalico.org/web deleted (dry run)\n")
+        self.assertEqual(self.ok("delete", "--dry-run", "-f", "-", stdin=POLICY), "networkpolicy.projectcalico.org/web deleted (dry run)\n")
+        self.assertIn("there is no tier sec", self.fails(1, "apply", "--dry-run", "-f", "-", stdin=TIERED))
+        self.assertIn("exists already", self.fails(1, "create", "--dry-run", "-f", "-", stdin=POLICY))
+        # Twice in one run: the second sees the first.
+        self.assertIn("exists already", self.fails(1, "create", "--dry-run", "-f", "-", stdin=TIER + "---\n" + TIER))
+        self.assertIn("does not exist", self.fails(1, "delete", "--dry-run", "-f", "-", stdin=POLICY + "---\n" + POLICY))
+        self.assertIn("--dry-run", self.fails(2, "apply", "--dry-run=maybe", "-f", "-", stdin=TIER))
+        self.assertEqual(self.snapshot(), before)
+        self.assertEqual(self.ok("create", "--dry-run=none", "-f", "-", stdin=TIER), "tier.projectcalico.org/sec created\n")
+
+
+class OrdinaryUser(Base):
+    def run_as_nobody(self, *args):
+        # Where the program lies may be closed to others: it is handed down open.
+        with open(PROGRAM, "rb") as program:
+            done = subprocess.run([f"/proc/self/fd/{program.fileno()}", *args], env=self.env, cwd="/", capture_output=True, text=True, timeout=60,
+                                  user=65534, group=65534, extra_groups=[], pass_fds=[program.fileno()])
+        return done.returncode, done.stdout, done.stderr
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can be somebody else")
+    def test_get_lists_what_may_be_read_and_names_what_may_not(self):
+        self.apply(PODS + "---\n" + SECRET)
+        self.dir.chmod(0o755)
+        secret = self.store / "secrets/shop/bgp.yaml"
+        code, out, err = self.run_as_nobody("get", "pods,np", "-n", "shop", "-o", "name")
+        self.assertEqual((code, out), (0, "pod/db\npod/web-0\npod/web-1\n"), err)
+        self.assertEqual(len(err.splitlines()), 1, "once, not once a kind")
+        self.assertTrue(err.startswith("warning: "), err)
+        self.assertIn(f"{secret}: Permission denied", err)
+        # What it asks for by name may be in there: that is no answer of "does not exist".
+        code, out, err = self.run_as_nobody("get", "pod", "nope", "-n", "shop")
+        self.assertEqual(code, 1)
+        self.assertIn("Permission denied", err)
+        self.assertEqual(self.run_as_nobody("get", "pod", "db", "-n", "shop", "-o", "name"), (0, "pod/db\n", ""))
+        # A selector that deletes must know all.
+        code, out, err = self.run_as_nobody("delete", "pods", "-n", "shop", "-l", "app=db")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("Permission denied", err)
+
+
 class Editing(Base):
     def test_delete(self):
         self.apply(POLICY + "---\n" + TIER)

@@ -79,14 +79,15 @@ TEST_CASE("contract: a list is sorted and may be of one namespace") {
     REQUIRE(store->put_if(kSet, object(kSet, {}), ""));
     const auto all = store->list(Kind::NetworkSet, "");
     REQUIRE(all);
-    REQUIRE(all->size() == 3);
-    CHECK((*all)[0].id.name == "y");
-    CHECK((*all)[1].id.name == "z");
-    CHECK((*all)[2].id.ns == "b");
+    CHECK(all->unreadable.empty());
+    REQUIRE(all->objects.size() == 3);
+    CHECK(all->objects[0].id.name == "y");
+    CHECK(all->objects[1].id.name == "z");
+    CHECK(all->objects[2].id.ns == "b");
     const auto some = store->list(Kind::NetworkSet, "b");
     REQUIRE(some);
-    CHECK(some->size() == 1);
-    CHECK(store->list(Kind::Pod, "")->empty());
+    CHECK(some->objects.size() == 1);
+    CHECK(store->list(Kind::Pod, "")->objects.empty());
   });
 }
 

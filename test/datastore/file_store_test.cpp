@@ -113,7 +113,7 @@ TEST_CASE("an object inside a list is replaced and removed there") {
   CHECK(json::parse(store->get(kSet)->json)["spec"]["v"] == "c");
   CHECK_FALSE(std::filesystem::exists(dir / "globalnetworksets.projectcalico.org"));
   REQUIRE(store->remove_if(kSet, std::nullopt));
-  CHECK(store->list(Kind::GlobalNetworkSet, "")->size() == 1);
+  CHECK(store->list(Kind::GlobalNetworkSet, "")->objects.size() == 1);
   CHECK(json::parse(read_file(dir / "list.json"))["items"].size() == 1);
 }
 
@@ -230,6 +230,46 @@ TEST_CASE("a full disk leaves the old object and says so") {
     return;
   }
   CHECK(status == 0);
+}
+
+TEST_CASE("what may not be read is left out of a list and named, and an object that may be in it is not taken for missing") {
+  if (::geteuid() != 0) {
+    std::cerr << "skipped: only root can be somebody else\n";
+    return;
+  }
+  TempDir dir;
+  const auto store = datastore::make_file_store(dir.path());
+  write_file(dir / "a.yaml", set_yaml("s1", "a"));
+  write_file(dir / "secret.yaml", set_yaml("s2", "b"));
+  write_file(dir / "closed/c.yaml", set_yaml("s3", "c"));
+  write_file(dir / "shut/d/d.yaml", set_yaml("s4", "d"));
+  REQUIRE(::chmod(dir.path().c_str(), 0755) == 0);
+  REQUIRE(::chmod((dir / "secret.yaml").c_str(), 0600) == 0);  // our group stays
+  REQUIRE(::chmod((dir / "closed").c_str(), 0700) == 0);
+  REQUIRE(::chmod((dir / "shut").c_str(), 0744) == 0);  // its names may be read, and no more
+  REQUIRE(::seteuid(65534) == 0);
+  const auto listed = store->list(Kind::GlobalNetworkSet, "");
+  const auto missing = store->get({Kind::GlobalNetworkSet, "", "s9"});
+  const auto again = store->get({Kind::GlobalNetworkSet, "", "s9"});
+  const auto there = store->get(kSet);
+  REQUIRE(::seteuid(0) == 0);
+  REQUIRE(listed);
+  for (const auto& object : listed->objects) UNSCOPED_INFO(object.location);
+  REQUIRE(listed->objects.size() == 1);
+  CHECK(listed->objects[0].id == kSet);
+  std::string named;
+  for (const Error& error : listed->unreadable) {
+    CHECK(error.code == ErrorCode::Permission);
+    named += error.text + "\n";
+  }
+  CHECK(listed->unreadable.size() == 3);
+  for (const char* name : {"secret.yaml", "closed", "shut/d"}) CHECK(named.find(dir / name) != std::string::npos);
+  for (const auto* answer : {&missing, &again}) {
+    REQUIRE_FALSE(*answer);
+    CHECK(answer->error().code == ErrorCode::Permission);
+  }
+  CHECK_FALSE(there);  // not at its own place, so it is searched for as well
+  REQUIRE(store->list(Kind::GlobalNetworkSet, "")->objects.size() == 4);
 }
 
 TEST_CASE("datastore URLs that cannot be had say what to do instead") {

@@ -23,13 +23,18 @@ struct StoredObject {
   std::string location;  // for people: file and line, or key
 };
 
+struct Listing {
+  std::vector<StoredObject> objects;  // sorted by namespace and name
+  std::vector<Error> unreadable;      // what we have no right to read and may hold more, each error naming it
+};
+
 class Store {
  public:
   virtual ~Store() = default;
   // NotFound if it is not there.
   [[nodiscard]] virtual Result<StoredObject> get(const ObjectId& id) = 0;
-  // All of a kind, sorted by namespace and name; `ns` empty: every namespace.
-  [[nodiscard]] virtual Result<std::vector<StoredObject>> list(Kind kind, std::string_view ns) = 0;
+  // All of a kind that can be read; `ns` empty: every namespace. Who needs them all fails if `unreadable` is not empty.
+  [[nodiscard]] virtual Result<Listing> list(Kind kind, std::string_view ns) = 0;
   // Writes if the stored revision is `expected` (empty: if it does not exist; nullopt: whatever is there).
   // AlreadyExists, NotFound or Conflict otherwise. Durable when it returns. Answers the new revision.
   [[nodiscard]] virtual Result<Revision> put_if(const ObjectId& id, std::string_view json,
