@@ -1,5 +1,6 @@
 """Nodes and routers in network namespaces, and segments that join them: the parts of every lab of routing."""
 import os
+import socket
 
 from bgp_peers import Bird, Daemon, Frr, missing
 from lab import HERE, Host, Lab, Place, calico, sh, why_not as why_no_lab
@@ -107,6 +108,14 @@ class Node(Host):
                         f"[bgp]\nbird_socket = {self.bird.socket}\nbird_config_dir = {self.bird_dir}\n"
                         f"secrets_dir = {self.base}/secrets\n{config}")
         self.routing.spawn(bgp_config_binary(), "--config", conf, env=self.environment())
+
+    def configured(self):
+        """How often margay-bgp-config has configured BIRD, as its metrics say."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(f"{self.run_dir}/bgp-config.sock")
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        return int(float(answer.split('margay_bgp_publications{outcome="configured"} ')[1].split()[0]))
 
     def log(self):
         return (super().log() + f"--- bgp-config of {self.node}\n{self.routing.text(4000)}"

@@ -4,6 +4,7 @@ import base64
 import os
 import signal
 import sys
+import time
 import unittest
 
 from bgp_kernel import RouteWatch, nexthops
@@ -213,6 +214,44 @@ class Sessions(VariantTest):
         seen = []
         until(lambda: seen.append(watch.text()) or "203.0.113.1" in "".join(seen), patience(10), "the last notice")
         self.assertNotRegex("".join(seen), r"Deleted (198\.51\.100\.0|2001:db8:51)")
+
+    def test_a_storm_of_nodes_is_a_few_configurations(self):
+        """100 new nodes a second: BIRD is configured at most ten times a second, and no session notices."""
+        node, router = self.pair()
+        self.peer_with(node, router)
+        other = foreign_bird(router, 65001, [(node.ip4, 65011), (node.ip6, 65011)])
+        self.lab.cluster(mesh=True)
+        self.lab.start()
+        self.exchanged(node, router, lambda net: "unicast" in other.routes(net))
+        sessions = set(node.bird.established())
+        before, configured, began = node.bird.uptimes(), node.configured(), time.monotonic()
+        for i in range(300):
+            node.apply(calico("Node", f"other-{i}", {"bgp": {"ipv4Address": f"10.77.{1 + i // 250}.{1 + i % 250}/16"}}))
+            time.sleep(max(0.0, began + i / 100 - time.monotonic()))
+        until(lambda: "Mesh_10_77_2_50" in node.bird.sessions(), patience(20), "the last node's session in BIRD")
+        took = time.monotonic() - began
+        count = node.configured() - configured
+        print(f"\n    300 nodes in {took:.1f} s: {count} configurations", file=sys.stderr, flush=True)
+        self.assertGreaterEqual(count, 1)
+        self.assertLessEqual(count, 10 * took + 2)
+        now = node.bird.uptimes()
+        self.assertEqual({name: now.get(name) for name in sessions}, {name: before[name] for name in sessions})
+
+    def test_a_dead_peer_does_not_hold_a_restarted_node_back(self):
+        """Graceful restart waits for every peer's routes, but not for ever: for 20 s."""
+        nodes = [self.lab.node(f"n{i}", 10 + i) for i in (1, 2, 3)]
+        self.lab.cluster(mesh=True)
+        self.lab.start()
+        for node in nodes:
+            self.established(node, 4)
+        nodes[2].routing.end()
+        nodes[2].bird.end(signal.SIGKILL)
+        nodes[0].bird.end(signal.SIGKILL)
+        nodes[0].start_bird(recover=True)
+        self.established(nodes[0], 2)
+        until(lambda: "recovery" not in str(nodes[0].bird.try_ask("show status")), patience(25), "recovery given up")
+        for family in (4, 6):
+            self.learned(nodes[1], nodes[0].blocks[family], [nodes[0].address(family)])
 
     def test_a_mesh_of_three(self):
         """No BGPPeer at all: every node is every other's peer, in both families."""
