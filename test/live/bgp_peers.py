@@ -4,6 +4,7 @@ Each is started by hand with sockets of its own, speaks through them without its
 the process that started it (but for FRR, which changes its user and so is no longer told), and is ended by its own id.
 """
 import ctypes
+import functools
 import json
 import os
 import re
@@ -147,6 +148,11 @@ class Bird(Daemon):
 # ---- FRR ------------------------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache
+def usage_of_bfdd():
+    return subprocess.run([f"{FRR}/bfdd", "--help"], capture_output=True, text=True).stdout
+
+
 class Frr:
     """zebra, bfdd and bgpd of one router. `neighbors`: dictionaries with peer, remote_as and any of interface, families, password,
     bfd, lines (more configuration of the neighbor); networks are announced."""
@@ -203,7 +209,8 @@ class Frr:
             path = self.directory / f"{name}.conf"
             path.write_text(f"log stdout informational\n{conf[name]}")
             # -P 0: no TCP port for the terminal.
-            more = ["--bfdctl", self.directory / "bfdd.sock"] if name == "bfdd" else []
+            # FRR 10 has this socket no more, nor the option.
+            more = ["--bfdctl", self.directory / "bfdd.sock"] if name == "bfdd" and "--bfdctl" in usage_of_bfdd() else []
             daemon.spawn(f"{FRR}/{name}", "-f", path, "-i", self.directory / f"{name}.pid", "-z", zserv,
                          "--vty_socket", self.vty, "-P", "0", *more)
             if name == "zebra":  # the others try again only after seconds
