@@ -34,14 +34,16 @@ std::string splice(const std::string& text, const Document& document, const std:
   return out + text.substr(end);
 }
 
-bool starts_as_json(const std::string& text) {
+// A JSON file stays one; but what only begins with a brace may have YAML documents behind it.
+bool is_all_of_json(const std::string& text, const Document& document) {
   const std::size_t first = text.find_first_not_of(" \t\r\n");
-  return first != std::string::npos && text[first] == '{';
+  return first != std::string::npos && text[first] == '{' && document.first_line == 0 &&
+         offset_of_line(text, document.end_line) == text.size();
 }
 
 std::string as_json(const json& value) { return value.dump(2, ' ', false, json::error_handler_t::replace) + "\n"; }
 
-// The list is read again as one document: its own metadata and the order of its items stay.
+// The order of the items stays; what the list says of itself (its kind, its metadata) does not.
 std::string edited_list(const std::string& text, const ParseResult& parsed, std::size_t index, const json* object) {
   json items = json::array();
   const Document& document = parsed.documents[index];
@@ -52,7 +54,7 @@ std::string edited_list(const std::string& text, const ParseResult& parsed, std:
     else if (object != nullptr) items.push_back(*object);
   }
   const json whole{{"apiVersion", "v1"}, {"kind", "List"}, {"items", std::move(items)}};
-  if (starts_as_json(text) && document.first_line == 0 && !document.explicit_start) return as_json(whole);
+  if (is_all_of_json(text, document)) return as_json(whole);
   return splice(text, document, write_yaml(whole), false);
 }
 
@@ -61,8 +63,7 @@ std::string edited_list(const std::string& text, const ParseResult& parsed, std:
 std::string edited(const std::string& text, const ParseResult& parsed, std::size_t index, const json* object) {
   const Document& document = parsed.documents[index];
   if (document.list_item) return edited_list(text, parsed, index, object);
-  const bool alone = parsed.documents.size() == 1 && document.number == 1 && document.first_line == 0;
-  if (alone && object != nullptr && starts_as_json(text)) return as_json(*object);
+  if (object != nullptr && is_all_of_json(text, document)) return as_json(*object);
   return splice(text, document, object != nullptr ? write_yaml(*object) : std::string{}, object == nullptr);
 }
 

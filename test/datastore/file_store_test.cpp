@@ -117,6 +117,26 @@ TEST_CASE("an object inside a list is replaced and removed there") {
   CHECK(json::parse(read_file(dir / "list.json"))["items"].size() == 1);
 }
 
+TEST_CASE("what stands behind a document that begins as JSON stays") {
+  TempDir dir;
+  const auto store = datastore::make_file_store(dir.path());
+  const bool list = GENERATE(false, true);
+  const std::string head =
+      list ? R"({"apiVersion":"v1","kind":"List","items":[)" + set_object("s1", "a") + "," + set_object("s2", "b") + "]}\n"
+           : set_object("s1", "a") + "\n";
+  const std::string tail = GENERATE_COPY(as<std::string>{}, "---\n" + set_yaml("s3", "c"), "---\n# a note\n");
+  write_file(dir / "many.yaml", head + tail);
+  REQUIRE(store->put_if(kSet, set_object("s1", "new"), std::nullopt));
+  CHECK(json::parse(store->get(kSet)->json)["spec"]["v"] == "new");
+  CHECK(read_file(dir / "many.yaml").ends_with(tail));
+  CHECK(store->get({Kind::GlobalNetworkSet, "", "s2"}).has_value() == list);
+  REQUIRE(store->remove_if(kSet, std::nullopt));
+  if (list || tail.find("s3") != std::string::npos) CHECK(read_file(dir / "many.yaml").ends_with(tail));
+  write_file(dir / "one.json", set_object("s1", "a") + "\n\n");  // all JSON stays JSON
+  REQUIRE(store->put_if(kSet, set_object("s1", "new"), std::nullopt));
+  CHECK(json::parse(read_file(dir / "one.json"))["spec"]["v"] == "new");
+}
+
 TEST_CASE("a file that is not understood is not overwritten; a link is followed, not replaced") {
   TempDir dir;
   const auto store = datastore::make_file_store(dir.path());
