@@ -52,7 +52,7 @@ class Translator {
   }
   // The values of "in" and "notin"; words alone, so that quoting them is all there is to do.
   std::optional<std::string> values() {
-    if (!take("(")) return std::nullopt;
+    if (!take("(") || take(")")) return std::nullopt;  // none is a mistake: "notin ()" would choose everything
     std::string out;
     do out.append(out.empty() ? "" : ", ").append(fmt::format("\"{}\"", word()));
     while (take(","));

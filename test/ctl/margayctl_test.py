@@ -366,6 +366,8 @@ class Selecting(Base):
         self.assertEqual(self.names("pods", "-A"), ["web-9", "db"])
         self.assertIn("No resources found", self.run_ctl("delete", "pods", "-n", "shop", "-l", "app=web")[2])
         self.assertIn("empty", self.fails(2, "delete", "pods", "-l", ""))
+        # As a script with an empty variable asks: kubectl refuses it too.
+        self.assertIn("is no label selector", self.fails(2, "delete", "pods", "-A", "-l", "app notin ()"))
         self.assertIn("exclude", self.fails(2, "delete", "pods", "db", "-l", "app=db"))
         self.assertIn("-A goes with -l", self.fails(2, "delete", "pods", "db", "-A"))
         self.assertEqual(self.names("pods", "-A"), ["web-9", "db"])
