@@ -1,6 +1,7 @@
 #include "dataplane/route_reconciler.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace margay::dataplane {
 namespace {
@@ -63,7 +64,7 @@ void RouteReconciler::claim(const std::string& name, const std::vector<Cidr>& de
   for (const auto& d : touched) choose(d);
 }
 
-// Decides which link, if any, has this destination.
+// Decides which link, if any, has this destination; where none has, a blackhole may.
 void RouteReconciler::choose(const Cidr& destination) {
   const auto claimants = claimants_.find(destination);
   int best = 0;
@@ -81,7 +82,12 @@ void RouteReconciler::choose(const Cidr& destination) {
                                     .protocol = options_.protocol,
                                     .priority = options_.priority,
                                     .source = options_.source});
-  } else if (!blackholes_.count(destination)) {
+  } else if (blackholes_.count(destination)) {
+    routes_.want(key, kernel::Route{.destination = destination,
+                                    .type = kernel::Route::Type::Blackhole,
+                                    .protocol = kProtocolBlackhole,
+                                    .priority = options_.priority});
+  } else {
     routes_.unwant(key);
   }
   // Claimed again before the next apply, it never left.
@@ -93,19 +99,11 @@ void RouteReconciler::want_blackholes(const std::vector<Cidr>& prefixes) {
   for (const Cidr& prefix : prefixes) {
     if (prefix.family() == family_) wanted.insert(prefix);
   }
-  for (const Cidr& gone : blackholes_) {
-    if (!wanted.count(gone)) routes_.unwant({gone, options_.priority});
-  }
-  for (const Cidr& prefix : wanted) {
-    routes_.want({prefix, options_.priority}, kernel::Route{.destination = prefix,
-                                                            .type = kernel::Route::Type::Blackhole,
-                                                            .protocol = kProtocolBlackhole,
-                                                            .priority = options_.priority});
-  }
-  for (const Cidr& gone : blackholes_) {
-    if (!wanted.count(gone) && claimants_.count(gone)) choose(gone);
-  }
+  std::set<Cidr> changed;
+  std::set_symmetric_difference(blackholes_.begin(), blackholes_.end(), wanted.begin(), wanted.end(),
+                                std::inserter(changed, changed.end()));
   blackholes_ = std::move(wanted);
+  for (const Cidr& prefix : changed) choose(prefix);
 }
 
 void RouteReconciler::spare_bird(const std::string& interface, bool spare) {

@@ -240,6 +240,20 @@ TEST_CASE("each of our blocks is a blackhole; others' blackholes stay, ours that
     REQUIRE(b.apply());
     CHECK(b.kernel.table.size() == 3);
   }
+  SECTION("a workload that has all of a block has it before the blackhole, and for as long as it does") {
+    b.event(b.links.add(7, "cali1"));
+    b.routes.claim("cali1", {cidr("10.0.1.0/26"), cidr("10.0.2.0/26")}, {});
+    b.routes.want_blackholes({cidr("10.0.0.0/26"), cidr("10.0.1.0/26"), cidr("10.0.2.0/26")});
+    REQUIRE(b.apply());
+    CHECK(b.link_of("10.0.1.0/26") == 7);
+    CHECK(b.link_of("10.0.2.0/26") == 7);
+    b.routes.unclaim("cali1");
+    REQUIRE(b.apply());
+    CHECK(std::count(b.kernel.table.begin(), b.kernel.table.end(), blackhole("10.0.1.0/26", 80)) == 1);
+    CHECK(std::count(b.kernel.table.begin(), b.kernel.table.end(), blackhole("10.0.2.0/26", 80)) == 1);
+    CHECK(b.kernel.table.size() == 4);
+    CHECK(b.routes.take_departed().size() == 2);
+  }
   SECTION("cleaning up takes them along") {
     REQUIRE(b.routes.cleanup());
     CHECK(b.kernel.table == std::vector{blackhole("10.0.8.0/26", 4)});
