@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 #include <fstream>
 #include <sstream>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "bird/bird_client.hpp"
@@ -19,7 +17,9 @@
 #include "daemon/sources.hpp"
 #include "daemon/workload_files.hpp"
 #include "margay/base/log.hpp"
+#include "margay/control/attendant.hpp"
 #include "margay/control/claim.hpp"
+#include "margay/control/endpoints.hpp"
 #include "margay/control/health.hpp"
 #include "margay/control/http_server.hpp"
 #include "margay/control/notify.hpp"
@@ -34,6 +34,7 @@ namespace {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using boost::system::error_code;
+using control::Door;
 
 constexpr log::Domain kDomain{"bgp"};
 constexpr int kExitRestart = 129;
@@ -77,8 +78,8 @@ class Daemon final : public datastore::WatchSink {
     log::info(kDomain, "starting",
               {{"node", settings_.node}, {"datastore", settings_.datastore.url}, {"bird", settings_.bgp.bird_socket}});
     serve();
-    wait_signals();
-    wait_watchdog();
+    attendant_ = std::make_unique<control::Attendant>(
+        io_, health_, kDomain, [this] { reload(); }, [this] { finish(0); });
     workloads_ = std::make_unique<WorkloadFiles>(io_, workload_directory(settings_, environment_),
                                                  [this](std::vector<WorkloadStatus> all) {
                                                    view_.set_workloads(std::move(all));
@@ -289,19 +290,16 @@ class Daemon final : public datastore::WatchSink {
             watcher_ ? watcher_->stats() : datastore::WatchStats{}};
   }
 
-  control::Response answer(const control::Request& request) {
-    const std::string_view path = std::string_view{request.target}.substr(0, request.target.find('?'));
-    if (request.method != "GET") return {405, "text/plain; charset=utf-8", "only GET is answered here\n"};
-    if (path == "/liveness") return {health_.live() ? 200u : 503u, "text/plain; charset=utf-8", health_.table()};
-    if (path == "/readiness") return {health_.ready() ? 200u : 503u, "text/plain; charset=utf-8", health_.table()};
-    if (path == "/v1/status") return {200, "application/json", status_json(knowledge(), std::chrono::system_clock::now())};
-    if (path == "/metrics") {
-      control::Exposition out;
-      expose(knowledge(), std::chrono::system_clock::now(), md5_failures(), out);
-      control::expose_process(out);
-      return {200, "text/plain; version=0.0.4; charset=utf-8", out.text()};
-    }
-    return {404, "text/plain; charset=utf-8", "known here: /liveness /readiness /metrics /v1/status\n"};
+  std::string metrics() const {
+    control::Exposition out;
+    expose(knowledge(), std::chrono::system_clock::now(), md5_failures(), out);
+    control::expose_process(out);
+    return out.text();
+  }
+
+  std::optional<control::Response> local(std::string_view path) const {
+    if (path != "/v1/status") return std::nullopt;
+    return control::Response{200, "application/json", status_json(knowledge(), std::chrono::system_clock::now())};
   }
 
   void serve() {
@@ -310,24 +308,13 @@ class Daemon final : public datastore::WatchSink {
       else log::error(kDomain, "not serving", {{"purpose", purpose}, {"reason", server.error().text}});
     };
     if (options_.mode != Mode::Run) return;
-    const auto handler = [this](const control::Request& request) { return answer(request); };
-    keep(control::serve_unix(io_, settings_.run_dir + "/bgp-config.sock", "local control", handler), "local control");
+    keep(control::serve_unix(io_, settings_.run_dir + "/bgp-config.sock", "local control", endpoints_.handler(Door::Local)),
+         "local control");
     if (settings_.bgp.health_port != 0)
-      keep(control::serve_tcp(io_, "localhost", settings_.bgp.health_port, "health", handler), "health");
+      keep(control::serve_tcp(io_, "localhost", settings_.bgp.health_port, "health", endpoints_.handler(Door::Health)), "health");
     if (settings_.bgp.metrics_port != 0)
-      keep(control::serve_tcp(io_, "localhost", settings_.bgp.metrics_port, "metrics", handler), "metrics");
-  }
-
-  void wait_signals() {
-    signals_.async_wait([this](error_code aborted, int signal) {
-      if (aborted) return;
-      if (signal == SIGHUP) {
-        reload();
-        return wait_signals();
-      }
-      log::info(kDomain, "ending on a signal", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
-      finish(0);
-    });
+      keep(control::serve_tcp(io_, "localhost", settings_.bgp.metrics_port, "metrics", endpoints_.handler(Door::Metrics)),
+           "metrics");
   }
 
   // SIGHUP: the configuration file again. A wrong one is refused, the old one stays; of a right one nothing but the log level can
@@ -353,17 +340,6 @@ class Daemon final : public datastore::WatchSink {
     control::notify_ready("running");
   }
 
-  void wait_watchdog() {
-    const auto interval = control::watchdog_interval();
-    if (!interval) return;
-    watchdog_timer_.expires_after(*interval);
-    watchdog_timer_.async_wait([this](error_code aborted) {
-      if (aborted) return;
-      if (health_.live()) control::notify_alive();
-      wait_watchdog();
-    });
-  }
-
   void finish(int code) {
     exit_code_ = code;
     io_.stop();
@@ -387,9 +363,10 @@ class Daemon final : public datastore::WatchSink {
   std::unique_ptr<datastore::Watcher> watcher_;
   std::unique_ptr<NodeStatus> node_status_;
   std::unique_ptr<BirdLook> look_;
+  control::Endpoints endpoints_{health_, [this] { return metrics(); }, [this](std::string_view path) { return local(path); },
+                                " /v1/status"};
   std::vector<std::unique_ptr<control::HttpServer>> servers_;
-  asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
-  asio::steady_timer watchdog_timer_{io_};
+  std::unique_ptr<control::Attendant> attendant_;
 
   SyncState state_ = SyncState::Resync;
   const Router* router_ = nullptr;  // the view's

@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "calc/graph.hpp"
@@ -25,7 +23,9 @@
 #include "kernel/nft_probe.hpp"
 #include "margay/base/heap.hpp"
 #include "margay/base/log.hpp"
+#include "margay/control/attendant.hpp"
 #include "margay/control/claim.hpp"
+#include "margay/control/endpoints.hpp"
 #include "margay/control/health.hpp"
 #include "margay/control/http_server.hpp"
 #include "margay/control/notify.hpp"
@@ -71,8 +71,8 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
     if (config_.rules.ipv6 && !kernel::has_ipv6()) log::warning(kDomain, "this kernel has no IPv6; only IPv4 is enforced");
     serve_control();
     serve_tcp();
-    wait_signals();
-    wait_watchdog();
+    attendant_ = std::make_unique<control::Attendant>(
+        io_, health_, kDomain, [this] { reload(); }, [this] { finish(0); });
     tell_other_filters();
     close_base();
     if (auto status = watch(); !status) {
@@ -359,15 +359,6 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
 
   // ---- what the world asks
 
-  control::Response answer(const control::Request& request) {
-    const std::string_view path = std::string_view{request.target}.substr(0, request.target.find('?'));
-    if (request.method != "GET") return {405, "text/plain; charset=utf-8", "only GET is answered here\n"};
-    if (path == "/liveness") return {health_.live() ? 200u : 503u, "text/plain; charset=utf-8", health_.table()};
-    if (path == "/readiness") return {health_.ready() ? 200u : 503u, "text/plain; charset=utf-8", health_.table()};
-    if (path == "/metrics") return {200, "text/plain; version=0.0.4; charset=utf-8", metrics()};
-    return {404, "text/plain; charset=utf-8", "known here: /liveness /readiness /metrics\n"};
-  }
-
   std::string metrics() {
     control::Exposition out;
     expose_daemon(
@@ -378,42 +369,27 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
   }
 
   void serve_control() {
-    auto server = control::serve_unix(io_, settings_.run_dir + "/felix.sock", "local control",
-                                      [this](const control::Request& request) { return answer(request); });
+    auto server =
+        control::serve_unix(io_, settings_.run_dir + "/felix.sock", "local control", endpoints_.handler(control::Door::Local));
     if (server) control_ = std::move(*server);
     else log::error(kDomain, "no local control socket", {{"reason", server.error().text}});
   }
 
   void serve_tcp() {
-    const auto serve = [&](bool enabled, const std::string& host, std::uint16_t port, const char* purpose, const char* only,
+    const auto serve = [&](bool enabled, const std::string& host, std::uint16_t port, const char* purpose, control::Door door,
                            Served& served) {
       const std::string where = enabled ? fmt::format("{} {}", host, port) : std::string{};
       if (served.where == where) return;
       served = {where, nullptr};
       if (!enabled) return;
-      auto server = control::serve_tcp(
-          io_, host, port, purpose, [this, metrics_only = std::string_view{only} == "metrics"](const control::Request& request) {
-            if (metrics_only != request.target.starts_with("/metrics")) return control::Response{404, "text/plain", "not here\n"};
-            return answer(request);
-          });
+      auto server = control::serve_tcp(io_, host, port, purpose, endpoints_.handler(door));
       if (server) served.server = std::move(*server);
       else log::error(kDomain, "not serving", {{"purpose", purpose}, {"reason", server.error().text}});
     };
     if (options_.mode != Mode::Run) return;
-    serve(config_.health_enabled, config_.health_host, config_.health_port, "health", "health", health_server_);
-    serve(config_.metrics_enabled, config_.metrics_host, config_.metrics_port, "metrics", "metrics", metrics_server_);
-  }
-
-  void wait_signals() {
-    signals_.async_wait([this](error_code aborted, int signal) {
-      if (aborted) return;
-      if (signal == SIGHUP) {
-        reload();
-        return wait_signals();
-      }
-      log::info(kDomain, "ending on a signal", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
-      finish(0);
-    });
+    serve(config_.health_enabled, config_.health_host, config_.health_port, "health", control::Door::Health, health_server_);
+    serve(config_.metrics_enabled, config_.metrics_host, config_.metrics_port, "metrics", control::Door::Metrics,
+          metrics_server_);
   }
 
   // SIGHUP: the configuration file again. A wrong one is refused, the old one stays.
@@ -439,17 +415,6 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
       if (dataplane_) configure();
     }
     control::notify_ready(ever_applied_ ? "enforcing policy" : "starting");
-  }
-
-  void wait_watchdog() {
-    const auto interval = control::watchdog_interval();
-    if (!interval) return;
-    watchdog_timer_.expires_after(*interval);
-    watchdog_timer_.async_wait([this](error_code aborted) {
-      if (aborted) return;
-      if (health_.live()) control::notify_alive();
-      wait_watchdog();
-    });
   }
 
   void finish(int code) {
@@ -482,11 +447,12 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
   std::unique_ptr<calc::Graph> graph_;
   std::unique_ptr<datastore::Watcher> watcher_;
   std::unique_ptr<KernelEvents> events_;
+  control::Endpoints endpoints_{health_, [this] { return metrics(); }};
   std::unique_ptr<control::HttpServer> control_;
   Served health_server_, metrics_server_;
 
-  asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
-  asio::steady_timer turn_timer_{io_}, links_timer_{io_}, restart_timer_{io_}, status_timer_{io_}, watchdog_timer_{io_};
+  std::unique_ptr<control::Attendant> attendant_;
+  asio::steady_timer turn_timer_{io_}, links_timer_{io_}, restart_timer_{io_}, status_timer_{io_};
 
   SyncState state_ = SyncState::Resync;
   std::string watched_prefix_;
