@@ -136,6 +136,8 @@ class Daemon final : public datastore::WatchSink {
       health_.report(kDatastore, true, true, "in sync");
     }
     state_ = state;
+    told_frozen_ = false;
+    tell_frozen();
     ask();
   }
 
@@ -150,7 +152,18 @@ class Daemon final : public datastore::WatchSink {
         view_.on_update(update);
       }
     }
+    tell_frozen();
     ask();
+  }
+
+  // A datastore that says of itself that it is not ready is an outage: BIRD keeps what it has.
+  void tell_frozen() {
+    if (state_ != SyncState::InSync || frozen_ == told_frozen_) return;
+    told_frozen_ = frozen_;
+    if (frozen_) log::warning(kDomain, "ClusterInformation says the datastore is not ready; BIRD keeps what it has");
+    else log::info(kDomain, "the datastore is ready again");
+    health_.report(kDatastore, true, !frozen_, frozen_ ? "ClusterInformation: datastoreReady is false" : "in sync");
+    if (frozen_ && options_.mode == Mode::Once) finish(3);
   }
 
   // ---- publishing
@@ -220,11 +233,11 @@ class Daemon final : public datastore::WatchSink {
         log::error(kDomain, "BIRD refused the configuration; what was in force stays",
                    {{"reason", outcome.error.text},
                     {"resource", outcome.owner ? outcome.owner->to_string() : std::string{"none that could be told"}}});
+        health_.report(kConfiguration, true, false, "BIRD refused it: " + outcome.error.text);
         if (outcome.owner) {
           view_.quarantine(*outcome.owner, outcome.error.text);
           return ask();
         }
-        health_.report(kConfiguration, true, false, "BIRD refused it: " + outcome.error.text);
         if (options_.mode == Mode::Once) finish(1);
         return;
       case Publisher::Outcome::Kind::Failed:
@@ -375,7 +388,7 @@ class Daemon final : public datastore::WatchSink {
   PublishCounters counters_;
   std::string no_router_, last_failure_, last_published_;
   Clock::time_point started_ = clock_.now(), last_publication_{};
-  bool workloads_known_ = false, frozen_ = false, asked_ = false, silent_ = false;
+  bool workloads_known_ = false, frozen_ = false, told_frozen_ = false, asked_ = false, silent_ = false;
   int exit_code_ = 0;
 };
 
