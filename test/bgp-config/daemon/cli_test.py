@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -57,6 +58,8 @@ class FakeBird:
             return ("1000-BIRD 2.0.12\n1011-Router ID is 10.0.0.1\n Hostname is fake\n Current server time is 2026-01-01T00:00:00+0000\n"
                     " Last reboot on 2026-01-01T00:00:00+0000\n Last reconfiguration on 2026-01-01T00:00:00+0000\n"
                     "0013 Daemon is up and running\n")
+        if command == "restrict":
+            return "0016 Access restricted\n"
         match = re.fullmatch(r'configure (check )?"(.*)"', command)
         if not match:
             return "0000 \n"
@@ -102,7 +105,9 @@ class Cli(unittest.TestCase):
 
     def put(self, *manifests):
         for m in manifests:
-            (self.resources / f"{m['kind']}-{m['metadata']['name']}.json".lower()).write_text(json.dumps(m))
+            path = self.resources / f"{m['kind']}-{m['metadata']['name']}.json".lower()
+            path.with_suffix(".tmp").write_text(json.dumps(m))
+            path.with_suffix(".tmp").rename(path)
 
     def run_it(self, *args, code=0):
         done = subprocess.run([PROGRAM, *map(str, args)], capture_output=True, text=True, timeout=60)
@@ -120,6 +125,27 @@ class Cli(unittest.TestCase):
     def peers_in_force(self):
         text = "".join(p.read_text() for p in self.bird_dir.glob("peers-*.conf"))
         return set(re.findall(r"neighbor ([0-9.]+)", text))
+
+    def start(self):
+        daemon = subprocess.Popen([PROGRAM, "--config", self.conf], stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: (daemon.terminate(), daemon.wait()))
+
+    def readiness(self):
+        """The answer's code and table; (0, "") while nobody answers."""
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(str(self.directory / "run/bgp-config.sock"))
+                s.sendall(b"GET /readiness HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                answer = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+            return int(answer.split()[1]), answer
+        except OSError:
+            return 0, ""
+
+    def wait_readiness(self, code, text):
+        end = time.monotonic() + 30
+        while (said := self.readiness())[0] != code or text not in said[1]:
+            self.assertLess(time.monotonic(), end, f"wanted {code} and {text!r}, not {said}")
+            time.sleep(0.02)
 
     # ---- usage
 
@@ -212,6 +238,25 @@ class Cli(unittest.TestCase):
         bird = self.fake(lambda files: place_of(files, "router id"))
         self.assertIn("none that could be told", self.once(code=1))
         self.assertEqual((bird.checked, bird.configured), (1, 0))
+
+    # ---- readiness
+
+    def test_readiness_says_what_is_missing(self):
+        self.put(NODE)
+        answer = []
+        self.fake(lambda files: answer and answer[0](files))
+        self.start()
+        self.wait_readiness(200, "in force")
+        answer.append(lambda files: place_of(files, "router id"))
+        self.put(calico("BGPConfiguration", "default", {"logSeverityScreen": "Debug"}))
+        self.wait_readiness(503, "BIRD refused it")
+        answer.clear()
+        self.put(calico("BGPConfiguration", "default", {"logSeverityScreen": "Info"}))
+        self.wait_readiness(200, "in force")
+        self.put(calico("ClusterInformation", "default", {"datastoreReady": False}))
+        self.wait_readiness(503, "datastoreReady is false")
+        self.put(calico("ClusterInformation", "default", {"datastoreReady": True}))
+        self.wait_readiness(200, "in sync")
 
 
 if __name__ == "__main__":
