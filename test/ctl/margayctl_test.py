@@ -61,6 +61,13 @@ class Base(unittest.TestCase):
         self.assertEqual((code, err), (0, ""), f"margayctl {args}: {out}")
         return out
 
+    def run_as_nobody(self, *args):
+        # Where the program lies may be closed to others: it is handed down open.
+        with open(PROGRAM, "rb") as program:
+            done = subprocess.run([f"/proc/self/fd/{program.fileno()}", *args], env=self.env, cwd="/", capture_output=True, text=True, timeout=60,
+                                  user=65534, group=65534, extra_groups=[], pass_fds=[program.fileno()])
+        return done.returncode, done.stdout, done.stderr
+
     def fails(self, code, *args, stdin=""):
         got, out, err = self.run_ctl(*args, stdin=stdin)
         self.assertEqual(got, code, f"margayctl {args}: {out}{err}")
@@ -410,16 +417,14 @@ class DryRun(Base):
         self.assertIn("--dry-run", self.fails(2, "apply", "--dry-run=maybe", "-f", "-", stdin=TIER))
         self.assertEqual(self.snapshot(), before)
         self.assertEqual(self.ok("create", "--dry-run=none", "-f", "-", stdin=TIER), "tier.projectcalico.org/sec created\n")
+        # A tier whose policies are listed is empty once the dry run has deleted them.
+        self.apply(TIERED)
+        self.assertIn("deny", self.fails(1, "delete", "--dry-run", "-f", "-", stdin=TIER))
+        self.assertEqual(self.ok("delete", "--dry-run", "-f", "-", stdin=TIER + "---\n" + TIERED).splitlines(),
+                         ["globalnetworkpolicy.projectcalico.org/deny deleted (dry run)", "tier.projectcalico.org/sec deleted (dry run)"])
 
 
 class OrdinaryUser(Base):
-    def run_as_nobody(self, *args):
-        # Where the program lies may be closed to others: it is handed down open.
-        with open(PROGRAM, "rb") as program:
-            done = subprocess.run([f"/proc/self/fd/{program.fileno()}", *args], env=self.env, cwd="/", capture_output=True, text=True, timeout=60,
-                                  user=65534, group=65534, extra_groups=[], pass_fds=[program.fileno()])
-        return done.returncode, done.stdout, done.stderr
-
     @unittest.skipIf(os.geteuid() != 0, "only root can be somebody else")
     def test_get_lists_what_may_be_read_and_names_what_may_not(self):
         self.apply(PODS + "---\n" + SECRET)

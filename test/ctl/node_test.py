@@ -5,6 +5,7 @@ node_test.py PROGRAM [unittest arguments]
 """
 import json
 import os
+import socket
 import socketserver
 import sys
 import threading
@@ -211,6 +212,24 @@ class Status(Base):
         self.assertEqual(code, 1)
         self.assertIn("start it (systemctl start bird)", err)
         self.assertIn("10.0.0.2", out)
+
+    def test_a_daemon_that_hangs_is_named_with_its_log(self):
+        with socket.socket(socket.AF_UNIX) as deaf:  # takes the question and never answers
+            deaf.bind(str(self.run_dir / "bgp-config.sock"))
+            deaf.listen()
+            err = self.fails(1, "node", "status")
+        self.assertIn("margay-bgp-config hangs", err)
+        self.assertIn("journalctl -u margay-bgp-config", err)
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can be somebody else")
+    def test_a_daemon_that_may_not_be_asked_says_who_may(self):
+        self.daemon("bgp-config", (200, STATUS))
+        self.dir.chmod(0o755)
+        (self.run_dir / "bgp-config.sock").chmod(0o600)
+        code, _, err = self.run_as_nobody("node", "status")
+        self.assertEqual(code, 1)
+        self.assertIn("margay-bgp-config cannot be asked", err)
+        self.assertIn("member of the group margay", err)
 
     def test_needs_no_datastore_and_survives_nonsense(self):
         self.daemon("felix", (200, ""))
