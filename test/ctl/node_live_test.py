@@ -42,6 +42,15 @@ class Live(common.Base):
         self.assertEqual(code, 1)
         self.assertIn("several IPv4 addresses of this host would do: 10.1.0.5/24 (eth1), 10.0.0.5/24 (eth0)", said)
 
+    def test_asked_again_the_answer_stays(self):
+        # Two of each would do; the node has one of them.
+        bgp = {"ipv4Address": "10.0.0.5/24", "ipv6Address": "fd00::5/64"}
+        node = {"apiVersion": "projectcalico.org/v3", "kind": "Node", "metadata": {"name": "n1"}, "spec": {"bgp": bgp}}
+        self.apply(json.dumps(node))
+        code, has, said = self.init("", "--ip", "autodetect", "--ip6", "autodetect")
+        self.assertEqual((code, has), (0, bgp), said)
+        self.assertIn("as the node has it", said)
+
     def test_the_default_route_decides_in_both_families(self):
         code, bgp, said = self.init("ip route add default via 10.0.0.1\nip -6 route add default via fd01::1", "--ip6", "autodetect")
         self.assertEqual((code, bgp), (0, {"ipv4Address": "10.0.0.5/24", "ipv6Address": "fd01::5/64"}), said)
