@@ -78,6 +78,7 @@ std::optional<Family> family_of(unsigned char family) {
   return std::nullopt;
 }
 
+// Busy: something changed meanwhile, and what `each` saw may lack a part.
 Status dump(int fd, std::uint16_t type, unsigned char family, const std::function<void(const nlmsghdr&)>& each) {
   struct {
     nlmsghdr header;
@@ -89,6 +90,7 @@ Status dump(int fd, std::uint16_t type, unsigned char family, const std::functio
   request.body.rtgen_family = family;
   if (::send(fd, &request, request.header.nlmsg_len, 0) < 0) return failed("netlink");
   std::vector<std::uint64_t> buffer(32 * 1024);  // aligned for headers; 256 KiB
+  bool interrupted = false;
   for (;;) {
     const auto got = ::recv(fd, buffer.data(), buffer.size() * sizeof buffer[0], 0);
     if (got < 0 && errno == EINTR) continue;
@@ -96,7 +98,9 @@ Status dump(int fd, std::uint16_t type, unsigned char family, const std::functio
     auto left = static_cast<unsigned>(got);
     for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data()); NLMSG_OK(message, left);
          message = NLMSG_NEXT(message, left)) {
-      if (message->nlmsg_type == NLMSG_DONE) return {};
+      interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+      if (message->nlmsg_type == NLMSG_DONE)
+        return interrupted ? Status{Error{ErrorCode::Busy, "this host's interfaces keep changing"}} : Status{};
       if (message->nlmsg_type == NLMSG_ERROR) {
         errno = -static_cast<const nlmsgerr*>(NLMSG_DATA(message))->error;
         return failed("netlink");
@@ -158,9 +162,7 @@ void add_route(Host& host, const nlmsghdr& message) {
   }
 }
 
-}  // namespace
-
-Result<Host> read_host() {
+Result<Host> read_once() {
   const Socket netlink{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)};
   if (netlink.fd() < 0) return failed("netlink");
   Host host;
@@ -170,8 +172,17 @@ Result<Host> read_host() {
   for (const unsigned char family : {AF_INET, AF_INET6}) {
     auto done = dump(fd, RTM_GETROUTE, family, [&](const nlmsghdr& m) { add_route(host, m); });
     // A kernel without IPv6 has no such routes; addresses are asked for in one go and do not fail.
-    if (!done && family == AF_INET) return done.error();
+    if (!done && (family == AF_INET || done.error().code == ErrorCode::Busy)) return done.error();
   }
+  return host;
+}
+
+}  // namespace
+
+Result<Host> read_host() {
+  constexpr int kTries = 20;
+  auto host = read_once();
+  for (int i = 1; i < kTries && !host && host.error().code == ErrorCode::Busy; ++i) host = read_once();
   return host;
 }
 
