@@ -6,7 +6,8 @@
 // overflow) make it read the tree anew.
 //
 // There is no index where inotify does not see every change: symbolic or hard links (changed at their other end), a directory
-// that cannot be watched (no right, no watch left). Then nullopt, for good, and the caller looks at every file.
+// that cannot be watched (no right, no watch left). Then nullopt, for good, and the caller looks at every file. What inotify does
+// not see and the index cannot know: edits made on another host of a network file system; a writer through mmap until it lets go.
 #pragma once
 
 #include <sys/types.h>
