@@ -5,6 +5,7 @@
 #include <random>
 
 #include "support/catch.hpp"
+#include "support/environment.hpp"
 #include "yaml_write.hpp"
 
 using namespace margay::datastore;
@@ -133,11 +134,6 @@ class Random {
   std::mt19937 engine_;
 };
 
-unsigned long from_environment(const char* name, unsigned long otherwise) {
-  const char* const given = std::getenv(name);
-  return given ? std::strtoul(given, nullptr, 0) : otherwise;
-}
-
 }  // namespace
 
 TEST_CASE("what margayctl writes is read quickly, and as libyaml reads it") {
@@ -194,11 +190,11 @@ TEST_CASE("what is not of the plainest form is left to libyaml") {
 }
 
 TEST_CASE("whatever is accepted means to libyaml the same") {
-  const auto seed = static_cast<unsigned>(from_environment("MARGAY_SEED", std::random_device{}()));
+  const auto seed = static_cast<unsigned>(margay::test::from_environment("MARGAY_SEED", std::random_device{}()));
   INFO("MARGAY_SEED=" << seed);
   Random random{seed};
   std::size_t taken = 0, whole = 0;
-  const std::size_t rounds = from_environment("MARGAY_ITERATIONS", 4000);
+  const std::size_t rounds = margay::test::from_environment("MARGAY_ITERATIONS", 4000);
   for (std::size_t round = 0; round < rounds; ++round) {
     std::string text =
         round % 4 == 0 ? std::string{kPod} : write_yaml(json{{"kind", random.value(3)}, {"spec", random.value(4)}});

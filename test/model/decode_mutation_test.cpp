@@ -5,6 +5,7 @@
 #include <random>
 
 #include "decoding.hpp"
+#include "support/environment.hpp"
 
 using namespace margay;
 using nlohmann::json;
@@ -64,11 +65,6 @@ constexpr const char* kCorpus[] = {
     R"j({"apiVersion":"projectcalico.org/v3","kind":"BlockAffinity","metadata":{"name":"b"},"spec":{"state":"pending","node":"n1","type":"host","cidr":"10.0.0.0/26","deleted":false}})j",
     R"j({"apiVersion":"projectcalico.org/v3","kind":"CalicoNodeStatus","metadata":{"name":"s"},"spec":{"node":"n1","classes":["Agent","BGP"],"updatePeriodSeconds":10}})j",
     R"j({"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"kube-system"},"type":"Opaque","data":{"a":"aHVudGVyMg=="},"stringData":{"b":"x"}})j"};
-
-std::uint64_t from_env(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 class Mutator {
  public:
@@ -195,8 +191,8 @@ class Mutator {
 }  // namespace
 
 TEST_CASE("decoding survives any JSON in any place") {
-  const std::uint64_t seed = from_env("MARGAY_SEED", std::random_device{}());
-  const std::uint64_t iterations = from_env("MARGAY_ITERATIONS", 20000);
+  const std::uint64_t seed = margay::test::from_environment("MARGAY_SEED", std::random_device{}());
+  const std::uint64_t iterations = margay::test::from_environment("MARGAY_ITERATIONS", 20000);
   std::cout << "seed " << seed << "\n";
   std::vector<json> corpus;
   for (const char* text : kCorpus) {

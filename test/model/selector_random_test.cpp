@@ -8,6 +8,7 @@
 
 #include "margay/model/selector.hpp"
 #include "support/catch.hpp"
+#include "support/environment.hpp"
 
 using namespace margay;
 
@@ -97,16 +98,11 @@ Labels labels_of(const Map& map, const std::string& prefix = "") {
   return Labels{pairs};
 }
 
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 0) : otherwise;
-}
-
 }  // namespace
 
 TEST_CASE("random selectors match exactly what a direct reading of them does") {
-  const auto seed = from_environment("MARGAY_SEED", std::random_device{}());
-  const auto iterations = from_environment("MARGAY_ITERATIONS", 3000);
+  const auto seed = margay::test::from_environment("MARGAY_SEED", std::random_device{}());
+  const auto iterations = margay::test::from_environment("MARGAY_ITERATIONS", 3000);
   Random random{std::mt19937_64{seed}};
   std::size_t matched = 0;
   std::size_t restricted = 0;
@@ -161,8 +157,8 @@ TEST_CASE("random selectors match exactly what a direct reading of them does") {
 }
 
 TEST_CASE("random edits of a selector's text never crash the parser") {
-  const auto seed = from_environment("MARGAY_SEED", std::random_device{}());
-  const auto iterations = from_environment("MARGAY_ITERATIONS", 3000);
+  const auto seed = margay::test::from_environment("MARGAY_SEED", std::random_device{}());
+  const auto iterations = margay::test::from_environment("MARGAY_ITERATIONS", 3000);
   Random random{std::mt19937_64{seed}};
   const std::string alphabet = "abhinotswe()!&|={}\"',. \t\n%\xff";
   for (std::uint64_t i = 0; i < iterations; ++i) {

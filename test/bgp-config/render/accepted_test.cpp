@@ -5,18 +5,10 @@
 #include "draw.hpp"
 #include "routers.hpp"
 #include "support/catch.hpp"
+#include "support/environment.hpp"
 
 using namespace margay;
 using namespace margay::bgp;
-
-namespace {
-
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
-}  // namespace
 
 TEST_CASE("BIRD accepts the routers that are worth reading") {
   bgp::test::need_bird();
@@ -30,8 +22,8 @@ TEST_CASE("BIRD accepts the routers that are worth reading") {
 
 TEST_CASE("BIRD accepts drawn routers, and what is made step by step is what is made at once") {
   bgp::test::need_bird();
-  const auto seed = from_environment("MARGAY_SEED", std::random_device{}());
-  const auto rounds = from_environment("MARGAY_ITERATIONS", 40);
+  const auto seed = margay::test::from_environment("MARGAY_SEED", std::random_device{}());
+  const auto rounds = margay::test::from_environment("MARGAY_ITERATIONS", 40);
   WARN("seed " << seed);
   bgp::test::Rng rng{seed};
   bgp::test::Directory directory;

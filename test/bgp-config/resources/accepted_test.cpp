@@ -8,16 +8,12 @@
 #include "draw_manifests.hpp"
 #include "margay/model/decode.hpp"
 #include "support/catch.hpp"
+#include "support/environment.hpp"
 
 using namespace margay;
 using namespace margay::bgp;
 
 namespace {
-
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 // What came through, so that a draw which no longer makes anything worth reading is seen.
 struct Tally {
@@ -38,8 +34,8 @@ std::optional<Update> decoded(const nlohmann::json& manifest, Tally& tally) {
 
 TEST_CASE("BIRD accepts what is made of any resources") {
   bgp::test::need_bird();
-  const auto seed = from_environment("MARGAY_SEED", std::random_device{}());
-  const auto rounds = from_environment("MARGAY_ITERATIONS", 80);
+  const auto seed = margay::test::from_environment("MARGAY_SEED", std::random_device{}());
+  const auto rounds = margay::test::from_environment("MARGAY_ITERATIONS", 80);
   WARN("MARGAY_SEED=" << seed);
   bgp::test::Directory directory;
   Tally tally;

@@ -6,15 +6,11 @@
 
 #include "cluster.hpp"
 #include "support/catch.hpp"
+#include "support/environment.hpp"
 
 namespace margay::bgp::test {
 
 namespace {
-
-unsigned from_environment(const char* name, unsigned otherwise) {
-  const char* given = std::getenv(name);
-  return given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : otherwise;
-}
 
 // Few names and few values of each kind, so that everything meets everything.
 class World {
@@ -236,8 +232,8 @@ void check_against_fresh(View& view, const State& state, const ViewOptions& opti
 }  // namespace
 
 TEST_CASE("a router depends on the state, not on how it came about") {
-  const unsigned first = from_environment("MARGAY_SEED", std::random_device{}());
-  const unsigned iterations = from_environment("MARGAY_ITERATIONS", 30);
+  const auto first = static_cast<unsigned>(margay::test::from_environment("MARGAY_SEED", std::random_device{}()));
+  const auto iterations = static_cast<unsigned>(margay::test::from_environment("MARGAY_ITERATIONS", 30));
   for (unsigned i = 0; i < iterations; ++i) {
     const unsigned seed = first + i;
     INFO("MARGAY_SEED=" << seed);

@@ -8,22 +8,18 @@
 #include "naive.hpp"
 #include "random_world.hpp"
 #include "support/catch.hpp"
+#include "support/environment.hpp"
 
 using namespace margay;
 using namespace margay::calc;
 
 namespace {
 
-std::uint64_t number_from(const char* variable, std::uint64_t fallback) {
-  const char* text = std::getenv(variable);
-  return text ? std::strtoull(text, nullptr, 0) : fallback;
-}
-
 void history(std::uint64_t seed, int steps) {
-  test::RandomWorld world{seed};
-  test::Mirror mirror;
+  calc::test::RandomWorld world{seed};
+  calc::test::Mirror mirror;
   Graph graph{{.node = "here"}, mirror};
-  test::Resources resources;
+  calc::test::Resources resources;
   std::vector<Update> batch;
   bool mixed = true;
 
@@ -58,25 +54,25 @@ void history(std::uint64_t seed, int steps) {
     if (!pending) REQUIRE(mirror.messages == messages);
     REQUIRE_FALSE(graph.has_pending());
     REQUIRE(mirror.in_sync);
-    REQUIRE(test::difference(test::compute(resources, "here"), mirror.state) == "");
+    REQUIRE(calc::test::difference(calc::test::compute(resources, "here"), mirror.state) == "");
   }
 
   // All of it again, in one go to a graph that knows nothing: the same.
-  test::Mirror fresh_mirror;
+  calc::test::Mirror fresh_mirror;
   Graph fresh{{.node = "here"}, fresh_mirror};
   std::vector<Update> all;
   for (auto it = resources.rbegin(); it != resources.rend(); ++it) all.push_back({it->first, it->second});
   fresh.on_updates(all);
   fresh.on_state(SyncState::InSync);
   fresh.flush();
-  REQUIRE(test::difference(test::compute(resources, "here"), fresh_mirror.state) == "");
+  REQUIRE(calc::test::difference(calc::test::compute(resources, "here"), fresh_mirror.state) == "");
 
   // And nothing is left when all is gone.
   for (Update& update : all) update.value.reset();
   fresh.on_updates(all);
   fresh_mirror.begin_flush();
   fresh.flush();
-  REQUIRE(test::difference(test::State{}, fresh_mirror.state) == "");
+  REQUIRE(calc::test::difference(calc::test::State{}, fresh_mirror.state) == "");
   const Counters counters = fresh.counters();
   REQUIRE(counters.active_local_selectors == 0);
   REQUIRE(counters.active_local_policies == 0);
@@ -89,8 +85,8 @@ void history(std::uint64_t seed, int steps) {
 }  // namespace
 
 TEST_CASE("after any history the messages add up to a calculation from scratch") {
-  const std::uint64_t seed = number_from("MARGAY_SEED", std::random_device{}());
-  const std::uint64_t histories = number_from("MARGAY_ITERATIONS", 25);
+  const std::uint64_t seed = margay::test::from_environment("MARGAY_SEED", std::random_device{}());
+  const std::uint64_t histories = margay::test::from_environment("MARGAY_ITERATIONS", 25);
   std::cout << "calc random histories: MARGAY_SEED=" << seed << " MARGAY_ITERATIONS=" << histories << '\n';
   for (std::uint64_t i = 0; i < histories; ++i) {
     CAPTURE(seed + i);

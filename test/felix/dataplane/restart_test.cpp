@@ -8,6 +8,7 @@
 #include "evaluate.hpp"
 #include "felix/dataplane/world.hpp"
 #include "support/catch.hpp"
+#include "support/environment.hpp"
 
 using namespace margay;
 using namespace margay::dataplane;
@@ -16,11 +17,6 @@ using namespace std::chrono_literals;
 using kernel::Table;
 
 namespace {
-
-unsigned env(const char* name, unsigned otherwise) {
-  const char* text = std::getenv(name);
-  return text ? static_cast<unsigned>(std::strtoul(text, nullptr, 10)) : otherwise;
-}
 
 // What the datastore says, small enough for many collisions.
 struct Store {
@@ -253,7 +249,8 @@ std::string fresh(const Store& store) {
 }  // namespace
 
 TEST_CASE("killed at any port call and started anew, the kernel ends in the same state and is closed all the way") {
-  const unsigned seed = env("MARGAY_SEED", 20261124), rounds = env("MARGAY_ITERATIONS", 2);
+  const auto seed = static_cast<unsigned>(margay::test::from_environment("MARGAY_SEED", 20261124));
+  const auto rounds = static_cast<unsigned>(margay::test::from_environment("MARGAY_ITERATIONS", 2));
   INFO("MARGAY_SEED=" << seed);
   std::mt19937 rng{seed};
   for (unsigned round = 0; round < rounds; ++round) {
@@ -304,7 +301,8 @@ TEST_CASE("killed at any port call and started anew, the kernel ends in the same
 }
 
 TEST_CASE("any history of messages, links and faults ends in the state that a fresh start makes") {
-  const unsigned seed = env("MARGAY_SEED", 20261124), rounds = env("MARGAY_ITERATIONS", 2) * 20;
+  const auto seed = static_cast<unsigned>(margay::test::from_environment("MARGAY_SEED", 20261124));
+  const auto rounds = static_cast<unsigned>(margay::test::from_environment("MARGAY_ITERATIONS", 2) * 20);
   INFO("MARGAY_SEED=" << seed);
   std::mt19937 rng{seed};
   World w;

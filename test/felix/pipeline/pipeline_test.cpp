@@ -11,16 +11,12 @@
 #include "draw.hpp"
 #include "node.hpp"
 #include "support/catch.hpp"
+#include "support/environment.hpp"
 
 using namespace margay;
 using namespace margay::pipeline;
 
 namespace {
-
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
-}
 
 std::string describe(const Packet& p) {
   return p.in + " -> " + p.out + "  " + p.source.to_string() + " -> " + p.destination.to_string() + "  protocol " +
@@ -68,9 +64,9 @@ std::string explain(const Cluster& before, const Cluster& now, const Packet& pac
 }  // namespace
 
 TEST_CASE("what the node does with packets is what the resources say") {
-  const std::uint64_t seed =
-      from_environment("MARGAY_SEED", static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
-  const std::uint64_t clusters = from_environment("MARGAY_ITERATIONS", 120);
+  const std::uint64_t seed = margay::test::from_environment(
+      "MARGAY_SEED", static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
+  const std::uint64_t clusters = margay::test::from_environment("MARGAY_ITERATIONS", 120);
   constexpr int kPackets = 50;  // per family, before and after the edit
   std::map<Fate, std::uint64_t> fates;
   std::uint64_t logged = 0, masqueraded = 0;

@@ -16,6 +16,7 @@
 #include "iptc_tables.hpp"
 #include "kernel/netns.hpp"
 #include "support/catch.hpp"
+#include "support/environment.hpp"
 
 using namespace margay;
 using namespace margay::rules::semantics;
@@ -23,11 +24,6 @@ using namespace margay::rules::semantics;
 namespace {
 
 const bool ready = test::enter_private_netns("iptables-legacy -S && ip6tables-legacy -S && ipset list && ip link set lo up");
-
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
-}
 
 // The rest of the configuration, which packets in filter do not see.
 dataplane::Config configuration(const World& world, std::uint64_t seed) {
@@ -70,9 +66,9 @@ void send(dataplane::Dataplane& to, const World& world) {
 }  // namespace
 
 TEST_CASE("the kernel takes every rendered world and gives it back") {
-  const std::uint64_t seed =
-      from_environment("MARGAY_SEED", static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
-  const std::uint64_t worlds = from_environment("MARGAY_ITERATIONS", 40);
+  const std::uint64_t seed = margay::test::from_environment(
+      "MARGAY_SEED", static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
+  const std::uint64_t worlds = margay::test::from_environment("MARGAY_ITERATIONS", 40);
   kernel::IptcTables tables;
   kernel::IpsetSets sets;
   std::size_t chains = 0, rules = 0;

@@ -10,6 +10,7 @@
 #include "interpreter.hpp"
 #include "oracle.hpp"
 #include "support/catch.hpp"
+#include "support/environment.hpp"
 #include "text.hpp"
 
 using namespace margay;
@@ -17,11 +18,6 @@ using namespace margay::rules;
 using namespace margay::rules::semantics;
 
 namespace {
-
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
-}
 
 const char* name(Fate fate) {
   static constexpr const char* kNames[] = {"accepted", "dropped", "rejected", "left to others"};
@@ -89,9 +85,9 @@ std::string describe(const World& world, Family family) {
 }  // namespace
 
 TEST_CASE("rendered rules do what the policy says") {
-  const std::uint64_t seed =
-      from_environment("MARGAY_SEED", static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
-  const std::uint64_t worlds = from_environment("MARGAY_ITERATIONS", 500);
+  const std::uint64_t seed = margay::test::from_environment(
+      "MARGAY_SEED", static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
+  const std::uint64_t worlds = margay::test::from_environment("MARGAY_ITERATIONS", 500);
   constexpr int kPackets = 50;  // per family
   std::map<Fate, std::uint64_t> fates;
   std::uint64_t logged = 0;
