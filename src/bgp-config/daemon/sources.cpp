@@ -16,6 +16,7 @@ ViewOptions view_options(const settings::Settings& settings, const settings::Env
   out.router_id = of(environment, "CALICO_ROUTER_ID");
   out.cluster_ips = of(environment, "CALICO_ADVERTISE_CLUSTER_IPS");
   if (auto name = of(environment, "NAMESPACE"); !name.empty()) out.secrets_namespace = std::move(name);
+  out.pod_cidrs_are_blocks = of(environment, "USE_POD_CIDR") == "true";
   out.wait_for_policy = settings.bgp.wait_for_policy;
   return out;
 }

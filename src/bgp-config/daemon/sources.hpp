@@ -9,7 +9,7 @@
 
 namespace margay::bgp {
 
-// Calico's variables (CALICO_ROUTER_ID, CALICO_ADVERTISE_CLUSTER_IPS, NAMESPACE) are honoured.
+// Calico's variables are honoured: CALICO_ROUTER_ID, CALICO_ADVERTISE_CLUSTER_IPS, NAMESPACE (of secrets), USE_POD_CIDR.
 [[nodiscard]] ViewOptions view_options(const settings::Settings& settings, const settings::Environment& environment);
 
 // `read_only`: beside a running daemon of this node.

@@ -5,6 +5,7 @@ control socket's form and says of every configuration what the test wants it to 
     cli_test.py PATH_TO_MARGAY_BGP_CONFIG
 """
 import json
+import os
 import re
 import shutil
 import socket
@@ -109,8 +110,9 @@ class Cli(unittest.TestCase):
             path.with_suffix(".tmp").write_text(json.dumps(m))
             path.with_suffix(".tmp").rename(path)
 
-    def run_it(self, *args, code=0):
-        done = subprocess.run([PROGRAM, *map(str, args)], capture_output=True, text=True, timeout=60)
+    def run_it(self, *args, code=0, **environment):
+        done = subprocess.run([PROGRAM, *map(str, args)], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, **environment})
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
@@ -182,6 +184,26 @@ class Cli(unittest.TestCase):
         parts = [p.name for p in out.iterdir() if p.name.startswith("peers-")]
         self.assertEqual(len(parts), 1)
         self.assertFalse(self.bird_dir.exists(), "render touches no BIRD")
+
+    def test_calicos_variables(self):
+        out = self.directory / "out"
+        self.put({**NODE, "status": {"podCIDRs": ["10.244.1.0/24"]}},
+                 calico("BGPConfiguration", "default", {"serviceClusterIPs": [{"cidr": "10.96.0.0/12"}]}))
+
+        def rendered(**environment):
+            self.run_it("render", "--config", self.conf, "--output", out, **environment)
+            return "".join(p.read_text() for p in out.iterdir())
+
+        plain = rendered()
+        self.assertIn("router id 10.0.0.1;", plain)
+        self.assertIn("10.96.0.0/12", plain)
+        self.assertNotIn("10.244.1.0/24", plain)
+        self.assertIn("10.244.1.0/24", rendered(USE_POD_CIDR="true"))
+        self.assertNotIn("router id 10.0.0.1;", rendered(CALICO_ROUTER_ID="hash"))
+        self.assertIn("router id 192.0.2.9;", rendered(CALICO_ROUTER_ID="192.0.2.9"))
+        replaced = rendered(CALICO_ADVERTISE_CLUSTER_IPS="10.100.0.0/16")
+        self.assertIn("10.100.0.0/16", replaced)
+        self.assertNotIn("10.96.0.0/12", replaced)
 
     def test_render_without_what_it_needs(self):
         out = self.directory / "out"
