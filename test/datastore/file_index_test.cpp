@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <random>
 
@@ -95,6 +96,20 @@ TEST_CASE("an edit by somebody else between two puts is seen, however it is made
   is_in("q", "q.yaml");
   is_in("xy", kOwn + "xy.yaml");
   fs::remove_all(dir.path() + ".old");
+}
+
+TEST_CASE("more edits than the kernel queues lose none") {
+  TempDir dir;
+  unsigned queued = 0;
+  REQUIRE(std::ifstream{"/proc/sys/fs/inotify/max_queued_events"} >> queued);
+  write_file(dir / "x.yaml", yaml_of("x"));
+  write_file(dir / "y.yaml", yaml_of("y"));
+  datastore::FileIndex index{dir.path()};
+  REQUIRE(index.files_of(id_of("a")) == Files{});
+  // In turn: the same event twice in a row is queued once.
+  for (unsigned i = 0; i <= queued; ++i) REQUIRE(::chmod((dir / (i % 2 == 0 ? "x.yaml" : "y.yaml")).c_str(), 0600) == 0);
+  write_file(dir / "a.yaml", yaml_of("a"));
+  CHECK(index.files_of(id_of("a")) == Files{"a.yaml"});
 }
 
 TEST_CASE("links, whose other end nobody announces, are searched without an index") {
