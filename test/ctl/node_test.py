@@ -229,7 +229,7 @@ class Status(Base):
         code, _, err = self.run_as_nobody("node", "status")
         self.assertEqual(code, 1)
         self.assertIn("margay-bgp-config cannot be asked", err)
-        self.assertIn("member of the group margay", err)
+        self.assertIn("be root, or a member of the group margay", err)
 
     def test_needs_no_datastore_and_survives_nonsense(self):
         self.daemon("felix", (200, ""))
