@@ -26,7 +26,6 @@ std::string splice(const std::string& text, const Document& document, const std:
   const std::size_t begin = offset_of_line(text, document.first_line);
   const std::size_t end = offset_of_line(text, document.end_line);
   std::string out = text.substr(0, begin);
-  if (!out.empty() && out.back() != '\n') out += '\n';
   // What follows starts with its own "---"; what precedes must not run into it.
   if (drop) return out + text.substr(end);
   if (document.explicit_start) out += "---\n";
