@@ -246,7 +246,7 @@ void Syncer::apply(std::string_view path, std::vector<Manifest> manifests, bool 
     } else {
       const bool closed = manifest.decoded.key && manifest.decoded.value;
       note_errors(claim, manifest.decoded,
-                  closed ? "it was never valid: what it selects is closed until it is mended"
+                  closed ? "it was never valid: what it governs is closed until it is mended"
                          : "it was never valid: ignored until it is mended");
       set_value(claim, id, std::move(manifest.decoded), false);
     }

@@ -64,6 +64,13 @@ void decode_kind(const ObjectId& id, Field root, const DecodeOptions& options, D
   }
 }
 
+// What an invalid manifest may still say: never more than its closed form.
+bool is_closed(const Resource& value) {
+  if (const auto* policy = std::get_if<Ref<Policy>>(&value)) return (*policy)->closed;
+  if (const auto* filter = std::get_if<Ref<BgpFilter>>(&value)) return (*filter)->closed;
+  return false;
+}
+
 }  // namespace
 
 Result<ObjectId> identify(const json& manifest) {
@@ -104,10 +111,7 @@ Decoded decode(const ObjectId& id, const json& manifest, const DecodeOptions& op
   decode_kind(id, root, options, out);
   reader.report_unknown_fields();
   out.errors = reader.take_errors();
-  if (!out.errors.empty() && out.value) {
-    const auto* policy = std::get_if<Ref<Policy>>(&*out.value);
-    if (policy == nullptr || !(*policy)->closed) out.value.reset();
-  }
+  if (!out.errors.empty() && out.value && !is_closed(*out.value)) out.value.reset();
   return out;
 }
 

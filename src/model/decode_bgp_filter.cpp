@@ -13,6 +13,7 @@ namespace {
 
 using Match = BgpFilterRule::Match;
 constexpr std::size_t kMaxOperations = 10, kMaxPrepends = 10;
+constexpr std::array<std::string_view, 2> kImports{"importV4", "importV6"}, kExports{"exportV4", "exportV6"};  // by Family
 
 std::vector<std::uint32_t> read_as_path(Field list, std::size_t limit) {
   std::vector<std::uint32_t> out;
@@ -82,18 +83,34 @@ BgpFilterRule read_rule(Field item, Family family) {
   return rule;
 }
 
+// A list that holds rules, or what cannot be read as rules.
+bool names(Field list) { return list.present() && !(list.is_list() && list.size() == 0); }
+
+// Which of its rules were to be in force nobody knows: those it has are one Reject. Without any list to be read, all four are.
+void close(Field spec, BgpFilter& filter) {
+  filter.closed = true;
+  const bool readable = !spec.present() || spec.is_object();
+  for (const Family family : kFamilies) {
+    const auto close_list = [&](std::string_view name, std::vector<BgpFilterRule>& rules) {
+      rules.assign(!readable || names(spec[name]) ? 1 : 0, BgpFilterRule{});
+    };
+    close_list(kImports[index(family)], filter.import_rules[index(family)]);
+    close_list(kExports[index(family)], filter.export_rules[index(family)]);
+  }
+}
+
 }  // namespace
 
 void decode_bgp_filter(const ObjectId& id, Field root, Decoded& out) {
   auto filter = std::make_shared<BgpFilter>();
   const Field spec = root["spec"];
-  constexpr std::array<std::string_view, 2> kImports{"importV4", "importV6"}, kExports{"exportV4", "exportV6"};
   for (const Family family : kFamilies) {
     for (const Field item : spec[kImports[index(family)]].items())
       filter->import_rules[index(family)].push_back(read_rule(item, family));
     for (const Field item : spec[kExports[index(family)]].items())
       filter->export_rules[index(family)].push_back(read_rule(item, family));
   }
+  if (root.reader().failed()) close(spec, *filter);
   out.key = Key{Kind::BGPFilter, {}, id.name};
   out.value = Ref<BgpFilter>{std::move(filter)};
 }

@@ -1,7 +1,7 @@
 // The decoders, one function a kind: what decode() dispatches to.
 //
 // Each reads the whole manifest from `root`, records what is wrong in its reader, and fills key and value. decode() drops
-// the value of a manifest with errors, but for a policy that is closed (Policy::closed).
+// the value of a manifest with errors, but for a closed form (Policy::closed, BgpFilter::closed).
 #pragma once
 
 #include "fields.hpp"

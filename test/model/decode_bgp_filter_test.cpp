@@ -125,3 +125,43 @@ TEST_CASE("what a BGP filter must not say") {
   CHECK(errors_of(many) == "spec.importV4[0].operations: has 11 elements, at most 10 are allowed\n");
   CHECK(errors_of(json::parse(R"j({"kind":"BGPFilter","apiVersion":"projectcalico.org/v3","metadata":{"name":"f"}})j")) == "");
 }
+
+TEST_CASE("a BGP filter that is not valid rejects everything in each list it has") {
+  struct Row {
+    const char* spec;
+    bool import4, import6, export4, export6;
+  };
+  const BgpFilterRule reject;
+  REQUIRE_FALSE(reject.accept);
+  for (const Row& row :
+       {Row{R"j({"importV4":[{"action":"Accept"},{"action":"x"}]})j", true, false, false, false},
+        Row{R"j({"importV4":[{"action":"x"}],"exportV6":[{"action":"Accept"}]})j", true, false, false, true},
+        Row{R"j({"exportV4":[{"action":"Accept","cidr":"x","matchOperator":"In"}],"importV6":[]})j", false, false, true, false},
+        Row{R"j({"exportV4":"x","importV4":null})j", false, false, true, false},
+        Row{R"j({"importV6":{"action":"Accept"}})j", false, true, false, false}, Row{R"j("x")j", true, true, true, true},
+        Row{R"j([])j", true, true, true, true}}) {
+    json manifest = json::parse(kFull);
+    manifest["spec"] = json::parse(row.spec);
+    INFO(row.spec);
+    const Decoded out = decode(*identify(manifest), manifest, {});
+    CHECK_FALSE(out.errors.empty());
+    REQUIRE(out.value);
+    const BgpFilter& filter = *std::get<Ref<BgpFilter>>(*out.value);
+    CHECK(filter.closed);
+    const auto is = [&](const std::vector<BgpFilterRule>& rules, bool closed) {
+      return closed ? rules == std::vector<BgpFilterRule>{reject} : rules.empty();
+    };
+    CHECK(is(filter.import_rules[0], row.import4));
+    CHECK(is(filter.import_rules[1], row.import6));
+    CHECK(is(filter.export_rules[0], row.export4));
+    CHECK(is(filter.export_rules[1], row.export6));
+  }
+  CHECK_FALSE(value_of<BgpFilter>(json::parse(kFull))->closed);
+  // Wrong outside of its rules: as a whole it was never valid.
+  json labelled = json::parse(kFull);
+  labelled["metadata"]["labels"] = 7;
+  const Decoded out = decode(*identify(labelled), labelled, {});
+  CHECK_FALSE(out.errors.empty());
+  REQUIRE(out.value);
+  CHECK(std::get<Ref<BgpFilter>>(*out.value)->export_rules[1] == std::vector<BgpFilterRule>{reject});
+}

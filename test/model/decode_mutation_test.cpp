@@ -218,7 +218,8 @@ TEST_CASE("decoding survives any JSON in any place") {
     for (const FieldError& e : out.errors) good = good && e.field != "?" && !e.reason.empty();
     if (!out.errors.empty() && out.value) {
       const auto* policy = std::get_if<Ref<Policy>>(&*out.value);
-      good = good && policy != nullptr && (*policy)->closed;
+      const auto* filter = std::get_if<Ref<BgpFilter>>(&*out.value);
+      good = good && ((policy != nullptr && (*policy)->closed) || (filter != nullptr && (*filter)->closed));
       ++closed;
     }
     if (out.value && !out.key) good = false;
@@ -226,8 +227,7 @@ TEST_CASE("decoding survives any JSON in any place") {
     if (!good) FAIL("iteration " << i << ": " << manifest.dump(-1, ' ', false, json::error_handler_t::replace));
     apply_defaults(*id, manifest);
   }
-  std::cout << valid << " valid, " << invalid << " invalid (" << closed << " policies closed), " << unidentified
-            << " unidentified\n";
+  std::cout << valid << " valid, " << invalid << " invalid (" << closed << " closed), " << unidentified << " unidentified\n";
   CHECK(valid > iterations / 50);
   CHECK(invalid > iterations / 10);
 }

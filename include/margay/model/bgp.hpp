@@ -136,6 +136,8 @@ struct BgpFilterRule {
 
 struct BgpFilter {
   std::array<std::vector<BgpFilterRule>, 2> import_rules, export_rules;  // by Family
+  // The resource was never valid: the rules are one Reject in each list that it has (law 3).
+  bool closed = false;
   friend bool operator==(const BgpFilter&, const BgpFilter&) = default;
 };
 

@@ -33,7 +33,8 @@ struct ObjectId {
 struct Decoded {
   std::vector<FieldError> errors;  // not empty: invalid
   // Key and value in the calculation model; no key where the object means nothing there (a pod on the host network, a pod
-  // without node). When invalid: for a policy that says what it selects, its closed form (Policy::closed); else no value.
+  // without node). When invalid: the closed form of a policy that says what it selects (Policy::closed) and of a BGPFilter
+  // (BgpFilter::closed); else no value.
   std::optional<Key> key;
   std::optional<Resource> value;
 };

@@ -61,9 +61,9 @@ void Inputs::apply(const Update& update, Dirt& dirt) {
       if (replace(peers, key.name, value_of<BgpPeer>(update)).changed) mark(key, dirt);
       return;
     case Kind::BGPFilter: {
-      const bool there = update.value.has_value();
-      const auto replaced = replace(filters, key.name, value_of<BgpFilter>(update));
-      if (there != (replaced.before != nullptr)) mark(key, dirt);
+      const auto now = value_of<BgpFilter>(update);
+      const auto before = replace(filters, key.name, now).before;
+      if (!now || !before || now->closed != before->closed) mark(key, dirt);
       return;
     }
     case Kind::BGPConfiguration:

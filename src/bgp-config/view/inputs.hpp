@@ -22,7 +22,7 @@ struct ServiceInputs {
 struct Dirt {
   std::map<Symbol, Ref<Node>> nodes;  // with the node as it was at the last router; null: not there
   std::set<Symbol> peers;             // BGPPeers, quarantined ones too
-  std::set<Symbol> filters;           // BGPFilters that came, went or were quarantined; what is in one is no session's
+  std::set<Symbol> filters;           // BGPFilters that came, went, were mended or quarantined; what is in one is no session's
   std::set<Symbol> secrets;
   std::set<Key> services;
   bool blocks = false, pools = false, workloads = false, mesh = false;

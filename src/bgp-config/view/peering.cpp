@@ -77,8 +77,15 @@ std::optional<Session> Peering::base(const Symbol& name, const BgpPeer& peer, Of
       problem(fmt::format("BGPFilter {} was refused by BIRD; sessions with it are left out", filter.view()));
       return std::nullopt;
     }
-    if (inputs_.filters.contains(filter)) session.filters.push_back(filter);
-    else problem(fmt::format("BGPFilter {} does not exist, or was never valid; it is passed over", filter.view()));
+    const auto at = inputs_.filters.find(filter);
+    if (at == inputs_.filters.end()) {
+      problem(fmt::format("BGPFilter {} does not exist; it is passed over", filter.view()));
+      continue;
+    }
+    if (at->second->closed)
+      problem(
+          fmt::format("BGPFilter {} was never valid; it rejects all routes in the directions it has rules for", filter.view()));
+    session.filters.push_back(filter);
   }
   session.ttl_hops = peer.ttl_hops;
   session.restart_time = peer.restart_time;

@@ -149,6 +149,29 @@ TEST_CASE("what a peer says is what its session has") {
   CHECK(*c.router().filters.at("absent") == changed);
 }
 
+TEST_CASE("a BGPFilter that was never valid stays in its sessions, and is said until it is mended") {
+  Cluster c;
+  c.no_mesh();
+  BgpPeer p = peer("192.0.2.1", 65001);
+  p.filters = {"f"};
+  c.set("p", p);
+  BgpFilter filter;
+  c.set("f", filter);
+  CHECK(c.problems().empty());
+  filter.closed = true;
+  filter.import_rules[0].resize(1);
+  for (const bool there : {true, false}) {
+    if (!there) c.remove(Kind::BGPFilter, "f");
+    c.set("f", filter);
+    CHECK(c.session("Global_192_0_2_1")->filters == std::vector<Symbol>{"f"});
+    CHECK(*c.router().filters.at("f") == filter);
+    CHECK_THAT(c.problems(), Contains("BGPFilter f was never valid; it rejects all routes"));
+  }
+  c.set("f", BgpFilter{});
+  CHECK(c.session("Global_192_0_2_1")->filters == std::vector<Symbol>{"f"});
+  CHECK(c.problems().empty());
+}
+
 TEST_CASE("the next hop is kept by the deprecated field for external sessions only") {
   Cluster c;
   c.no_mesh();
