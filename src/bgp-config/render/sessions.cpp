@@ -7,7 +7,6 @@
 namespace margay::bgp {
 namespace {
 
-constexpr std::size_t kMaxPassword = 80;        // the kernel's TCP-MD5 key
 constexpr std::uint32_t kDefaultHold = 240;     // BIRD's
 constexpr std::uint32_t kDefaultRestart = 120;  // BIRD's
 
@@ -107,7 +106,7 @@ void add_channel(std::string& out, const Session& s, Family family) {
 bool renderable(const Session& s) noexcept {
   if (s.local_as == 0 || s.name.empty() || (s.peer && unspecified(*s.peer))) return false;
   if (s.on_interface() ? s.interface.empty() : s.remote_as == 0) return false;
-  return s.password.size() <= kMaxPassword && is_quotable(s.password);
+  return s.password.size() <= kMaxPassword && std::all_of(s.password.begin(), s.password.end(), password_byte);
 }
 
 std::string answering_prefix(std::string_view protocol) { return std::string{protocol.substr(0, 40)} + '_'; }

@@ -19,8 +19,6 @@ std::string quotable(std::string_view text, std::size_t limit) {
   return out;
 }
 
-bool is_quotable(std::string_view text) noexcept { return std::all_of(text.begin(), text.end(), plain); }
-
 std::string short_digest(std::string_view text) {
   const auto digest = sha256(text);
   return hex(digest.data(), 8);

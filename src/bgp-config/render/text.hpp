@@ -16,8 +16,6 @@ namespace margay::bgp {
 // BIRD's strings have no escape, and its lexer keeps a quoted text in a buffer that a long one overruns (2.0.12 aborts at 5,000
 // bytes). Every byte that could end a string, or is not printable ASCII, becomes '?'; at most `limit` bytes are kept.
 [[nodiscard]] std::string quotable(std::string_view text, std::size_t limit = 200);
-// As written, or nothing if it cannot be said exactly: for passwords.
-[[nodiscard]] bool is_quotable(std::string_view text) noexcept;
 
 // A symbol that no keyword, no name of ours (margay_…) and no other session's has: the name itself where it is one that the view
 // makes, else one derived from its digest.

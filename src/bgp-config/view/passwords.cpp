@@ -6,15 +6,6 @@
 
 namespace margay::bgp::view {
 
-namespace {
-
-constexpr std::size_t kMaxPassword = 80;  // TCP_MD5SIG_MAXKEYLEN; a longer one makes a session that never comes up
-
-// BIRD's string literals have no escapes: a quote would end the literal and what follows be read as configuration.
-bool renderable(char c) { return c != '"' && static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; }
-
-}  // namespace
-
 Password find_password(const Inputs& inputs, const ViewOptions& options, const SecretRef& ref) {
   const std::string where = fmt::format("Secret {}/{}", options.secrets_namespace, ref.name);
   const Symbol name = Symbol::find(ref.name);
@@ -30,9 +21,9 @@ Password find_password(const Inputs& inputs, const ViewOptions& options, const S
     return Password{
         {}, fmt::format("{}: the password in key \"{}\" {}; sessions with it are left out", where, ref.key, why), false};
   };
-  if (text.back() == '\n' && std::all_of(text.begin(), text.end() - 1, renderable))
+  if (text.back() == '\n' && std::all_of(text.begin(), text.end() - 1, password_byte))
     return refused("ends in a newline (write it with printf or echo -n)");
-  if (!std::all_of(text.begin(), text.end(), renderable)) return refused("has a double quote or a control character");
+  if (!std::all_of(text.begin(), text.end(), password_byte)) return refused("has a double quote or a control character");
   if (text.size() > kMaxPassword) return refused(fmt::format("has {} bytes, and TCP takes {}", text.size(), kMaxPassword));
   return {text, {}, true};
 }

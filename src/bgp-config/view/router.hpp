@@ -25,6 +25,13 @@ inline constexpr std::uint32_t kDefaultAs = 64512;
   return a.family == Family::V6 && a.bytes[0] == 0xfe && (a.bytes[1] & 0xc0) == 0x80;
 }
 
+// What a password can be. BIRD's strings have no escapes: a quote would end one, and what follows be read as configuration. TCP
+// takes a key of 80 bytes (TCP_MD5SIG_MAXKEYLEN); a longer one makes a session that never comes up.
+inline constexpr std::size_t kMaxPassword = 80;
+[[nodiscard]] inline bool password_byte(char c) noexcept {
+  return c != '"' && static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
+}
+
 // One BGP session: of one family's routes, or over link-local addresses of both.
 struct Session {
   enum class Origin : std::uint8_t { Mesh, Global, Node, LocalWorkload };
@@ -46,7 +53,7 @@ struct Session {
   bool passive = false;
   std::optional<std::uint8_t> ttl_hops;                                                           // GTSM with this many hops
   std::optional<std::uint32_t> restart_time, keepalive_time, hold_time, long_lived_restart_time;  // seconds
-  std::string password;            // checked: renderable, at most 80 bytes; empty: none
+  std::string password;            // checked: password_byte, kMaxPassword; empty: none
   std::optional<Addr> cluster_id;  // the peer is our route-reflector client
   NextHop next_hop = NextHop::Auto;
   std::uint8_t allowed_local_as = 0;

@@ -103,9 +103,6 @@ TEST_CASE("operations are done in order, and a priority set on import is a prefe
 TEST_CASE("text that resources bring cannot leave its string") {
   CHECK(quotable("a\"b\nc\x7f\xc3\xa9 #") == "a?b?c??? #");
   CHECK(quotable(std::string(5000, 'x')).size() == 200);
-  CHECK(is_quotable("pass word#{}"));
-  CHECK(!is_quotable("a\"b"));
-  CHECK(!is_quotable("a\nb"));
   CHECK(protocol_name("Mesh_10_0_0_1") == "Mesh_10_0_0_1");
   for (const char* name : {"margay_direct", "kernel", "Mesh_a-b", "Mesh_a b", "", "RTS_BGP"})
     CHECK(protocol_name(name).starts_with("Peer_"));

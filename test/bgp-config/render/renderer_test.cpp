@@ -113,7 +113,9 @@ TEST_CASE("what BIRD could not take is left out alone") {
   };
   CHECK(with([](Session&) {}));
   CHECK(with([](Session& s) { s.password = std::string(80, 'p'); }));
+  CHECK(with([](Session& s) { s.password = "h\xc3\xa4\\n'`$;#{}"; }));  // as the view has let it pass
   CHECK(!with([](Session& s) { s.password = std::string(81, 'p'); }));
+  CHECK(!with([](Session& s) { s.password = "a\nb"; }));
   CHECK(!with([](Session& s) { s.password = "a\";\nprotocol bgp evil {"; }));
   CHECK(!with([](Session& s) { s.local_as = 0; }));
   CHECK(!with([](Session& s) { s.remote_as = 0; }));
