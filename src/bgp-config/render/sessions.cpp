@@ -69,15 +69,14 @@ void add_timers(std::string& out, const Session& s) {
   // Calico waits 5 to 30 s after an error: too long where BFD ends a session early in its life, as FRR's first one does
   // (measured: a top-of-rack router's reboot then costs half a minute).
   out += "  connect delay time 2;\n  connect retry time 5;\n  error wait time 1, 10;\n";
-  std::uint32_t hold = s.hold_time.value_or(s.extensions.hold_time.value_or(kDefaultHold));
+  std::uint32_t hold = s.extensions.hold_time.value_or(kDefaultHold);
   hold = hold == 0 ? 0 : std::clamp<std::uint32_t>(hold, 3, 65535);
   add(out, "  hold time {};\n", hold);
   // BIRD refuses a keepalive time above the hold time and warns above half of it; without one it takes a third.
   if (s.keepalive_time && hold > 0) add(out, "  keepalive time {};\n", std::clamp<std::uint32_t>(*s.keepalive_time, 1, hold / 2));
   out += "  graceful restart on;\n";
   add(out, "  graceful restart time {};\n", std::min<std::uint32_t>(s.restart_time.value_or(kDefaultRestart), 4095));  // RFC 4724
-  const auto stale = s.long_lived_restart_time ? s.long_lived_restart_time : s.extensions.long_lived_restart_time;
-  if (stale)
+  if (const auto& stale = s.extensions.long_lived_restart_time)
     add(out, "  long lived graceful restart on;\n  long lived stale time {};\n",
         std::min<std::uint32_t>(*stale, 0xffffff));  // RFC 9494
 }

@@ -96,7 +96,6 @@ void set_globals(const Inputs& inputs, const ViewOptions& options, const Node& s
   const BgpConfiguration& own = inputs.configuration(own_name);
   const SessionContext session = session_context(inputs, options, self);
   router.node = options.node;
-  router.as_number = session.as_number;
   router.cluster_id = session.cluster_id;
   router.listen_port = session.listen_port;
   router.bind_node_ip = cluster.bind_node_ip;

@@ -90,8 +90,6 @@ std::optional<Session> Peering::base(const Symbol& name, const BgpPeer& peer, Of
   session.ttl_hops = peer.ttl_hops;
   session.restart_time = peer.restart_time;
   session.keepalive_time = peer.keepalive_time;
-  session.hold_time = peer.extensions.hold_time;
-  session.long_lived_restart_time = peer.extensions.long_lived_restart_time;
   session.extensions = peer.extensions;
   return session;
 }

@@ -51,10 +51,10 @@ struct Session {
   std::uint32_t local_as = 0;         // ELAS
   std::optional<Addr> source;         // own address to bind to
   bool passive = false;
-  std::optional<std::uint8_t> ttl_hops;                                                           // GTSM with this many hops
-  std::optional<std::uint32_t> restart_time, keepalive_time, hold_time, long_lived_restart_time;  // seconds
-  std::string password;            // checked: password_byte, kMaxPassword; empty: none
-  std::optional<Addr> cluster_id;  // the peer is our route-reflector client
+  std::optional<std::uint8_t> ttl_hops;                       // GTSM with this many hops
+  std::optional<std::uint32_t> restart_time, keepalive_time;  // seconds
+  std::string password;                                       // checked: password_byte, kMaxPassword; empty: none
+  std::optional<Addr> cluster_id;                             // the peer is our route-reflector client
   NextHop next_hop = NextHop::Auto;
   std::uint8_t allowed_local_as = 0;
   std::vector<Symbol> filters;  // those that exist, in order
@@ -113,7 +113,6 @@ struct Router {
   enum class LogLevel : std::uint8_t { Debug, Info, Quiet };
   std::string node;
   std::optional<Addr> router_id;  // IPv4
-  std::uint32_t as_number = kDefaultAs;
   std::optional<std::uint16_t> listen_port;
   bool bind_node_ip = false;
   LogLevel log_level = LogLevel::Info;

@@ -104,15 +104,13 @@ class Draw {
     if (!one_in(6)) s.peer = address(one_in(10) ? Family::V6 : family);
     if (one_in(4)) s.interface = text(15);
     s.port = maybe(static_cast<std::uint16_t>(number()));
-    s.local_as = one_in(2) ? router.as_number : number();
+    s.local_as = one_in(2) ? kDefaultAs : number();
     s.remote_as = one_in(3) ? s.local_as : number();
     if (one_in(2)) s.source = address(one_in(10) ? Family::V6 : family);
     s.passive = one_in(2);
     s.ttl_hops = maybe(static_cast<std::uint8_t>(number()));
     s.restart_time = maybe(number());
     s.keepalive_time = maybe(number());
-    s.hold_time = maybe(number());
-    s.long_lived_restart_time = maybe(number());
     if (one_in(3)) s.password = text(90);
     if (one_in(3)) s.cluster_id = address(Family::V4);
     s.next_hop = static_cast<Session::NextHop>(below(3));
@@ -176,7 +174,6 @@ Router draw(Rng& rng) {
   Router r;
   r.node = d.name();
   if (!d.one_in(8)) r.router_id = d.address(Family::V4);
-  r.as_number = d.one_in(2) ? kDefaultAs : d.number();
   r.listen_port = d.maybe(static_cast<std::uint16_t>(d.number()));
   r.bind_node_ip = d.one_in(3);
   r.log_level = static_cast<Router::LogLevel>(d.below(3));

@@ -72,7 +72,8 @@ TEST_CASE("there is no router before there is the node, and nothing is lost mean
 
 TEST_CASE("the cluster's configuration, with the node's own where that counts") {
   Cluster c;
-  CHECK(c.router().as_number == 64512);
+  c.set("a", node("10.0.0.1"));
+  CHECK(c.session("Mesh_10_0_0_1")->local_as == 64512);
   CHECK(c.router().log_level == Router::LogLevel::Info);
   CHECK(c.router().families[0].kernel_metric == 768);
   BgpConfiguration config, own;
@@ -86,7 +87,7 @@ TEST_CASE("the cluster's configuration, with the node's own where that counts") 
       update(Kind::FelixConfiguration, "default", FelixConfiguration{{{"ProgramClusterRoutes", "Disabled"}}, {}, {}}));
   config.normal_priority = {2000, 514};
   c.set("default", config);
-  CHECK(c.router().as_number == 65000);
+  CHECK(c.session("Mesh_10_0_0_1")->local_as == 65000);
   CHECK(c.router().listen_port == 1790);
   CHECK(c.router().bind_node_ip);
   CHECK(c.router().log_level == Router::LogLevel::Debug);
@@ -104,7 +105,7 @@ TEST_CASE("the cluster's configuration, with the node's own where that counts") 
   c.set("node.me", own);
   CHECK_FALSE(c.router().listen_port);  // 179 is what "not given" means
   CHECK(c.router().log_level == Router::LogLevel::Quiet);
-  CHECK(c.router().as_number == 65000);
+  CHECK(c.session("Mesh_10_0_0_1")->local_as == 65000);
   CHECK(c.router().ignored_interfaces == std::vector<std::string>{"docker*"});
 }
 

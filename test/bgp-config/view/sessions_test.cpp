@@ -127,8 +127,8 @@ TEST_CASE("what a peer says is what its session has") {
   CHECK_FALSE(s.source);
   CHECK(s.restart_time == 60u);
   CHECK(s.keepalive_time == 7u);
-  CHECK(s.hold_time == 30u);
-  CHECK(s.long_lived_restart_time == 3600u);
+  CHECK(s.extensions.hold_time == 30u);
+  CHECK(s.extensions.long_lived_restart_time == 3600u);
   CHECK(s.allowed_local_as == 2);
   CHECK(s.ttl_hops == std::uint8_t{3});
   CHECK(s.next_hop == Session::NextHop::Self);
