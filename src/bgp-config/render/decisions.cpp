@@ -67,11 +67,8 @@ void render_export(Lines& out, const Router& router, const FamilyView& view, cha
   out.add("  if ifname ~ \"bpf*.cali\" then reject;\n");
   for (const auto& [cidr, communities] : view.communities) {
     std::string add;
-    for (const Community& c : communities) {
-      if (c.large) add += fmt::format(" bgp_large_community.add(({}, {}, {}));", c.parts[0], c.parts[1], c.parts[2]);
-      else if (c.parts[0] <= 0xffff && c.parts[1] <= 0xffff)
-        add += fmt::format(" bgp_community.add(({}, {}));", c.parts[0], c.parts[1]);
-    }
+    for (const Community& c : communities)
+      if (const auto text = community_text(c)) add += fmt::format(" {}.add({});", community_list(c), *text);
     if (!add.empty()) out.add("  if net ~ [{}+] then {{{} }}\n", cidr.to_string(), add);
   }
   if (!view.blocks.empty()) {

@@ -36,14 +36,6 @@ void add_cidr(Condition& out, const BgpFilterRule& rule, Family family) {
   out.all.push_back(negated ? "!(" + test + ")" : test);
 }
 
-// Out of BIRD's bounds: no route can carry it.
-bool expressible(const Community& c) noexcept { return c.large || (c.parts[0] <= 0xffff && c.parts[1] <= 0xffff); }
-
-std::string text_of(const Community& c) {
-  return c.large ? fmt::format("({}, {}, {})", c.parts[0], c.parts[1], c.parts[2])
-                 : fmt::format("({}, {})", c.parts[0], c.parts[1]);
-}
-
 Condition condition_of(const BgpFilterRule& rule, Family family) {
   Condition out;
   if (rule.cidr) add_cidr(out, rule, family);
@@ -55,10 +47,9 @@ Condition condition_of(const BgpFilterRule& rule, Family family) {
   }
   if (rule.external_peer) out.all.emplace_back(*rule.external_peer ? "!same_as" : "same_as");
   if (rule.community) {
-    if (!expressible(*rule.community)) out.constant(false);
-    else
-      out.all.push_back(
-          fmt::format("{} ~ {}", text_of(*rule.community), rule.community->large ? "bgp_large_community" : "bgp_community"));
+    if (const auto text = community_text(*rule.community))
+      out.all.push_back(fmt::format("{} ~ {}", *text, community_list(*rule.community)));
+    else out.constant(false);
   }
   if (!rule.as_path_prefix.empty()) out.all.push_back(fmt::format("bgp_path ~ [= {} * =]", fmt::join(rule.as_path_prefix, " ")));
   if (rule.priority) {
@@ -74,9 +65,8 @@ struct Action {
   std::string& out;
 
   void operator()(const BgpFilterRule::AddCommunity& add) const {
-    if (!expressible(add.community)) return;
-    out +=
-        fmt::format("    {}.add({});\n", add.community.large ? "bgp_large_community" : "bgp_community", text_of(add.community));
+    if (const auto text = community_text(add.community))
+      out += fmt::format("    {}.add({});\n", community_list(add.community), *text);
   }
   void operator()(const BgpFilterRule::PrependAsPath& prepend) const {
     for (auto as = prepend.prefix.rbegin(); as != prepend.prefix.rend(); ++as)

@@ -19,6 +19,14 @@ std::string quotable(std::string_view text, std::size_t limit) {
   return out;
 }
 
+std::optional<std::string> community_text(const Community& c) {
+  if (c.large) return fmt::format("({}, {}, {})", c.parts[0], c.parts[1], c.parts[2]);
+  if (c.parts[0] > 0xffff || c.parts[1] > 0xffff) return std::nullopt;
+  return fmt::format("({}, {})", c.parts[0], c.parts[1]);
+}
+
+const char* community_list(const Community& c) noexcept { return c.large ? "bgp_large_community" : "bgp_community"; }
+
 std::string short_digest(std::string_view text) {
   const auto digest = sha256(text);
   return hex(digest.data(), 8);

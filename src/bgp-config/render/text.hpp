@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +24,10 @@ namespace margay::bgp {
 
 // Functions of a BGPFilter; derived from its name alone, so that a filter more or less renames no other.
 [[nodiscard]] std::string filter_function(std::string_view filter, bool import, Family family);
+
+// A community as BIRD writes it; none if it is out of bounds, so that no route can carry it. And the list that it is in.
+[[nodiscard]] std::optional<std::string> community_text(const Community& community);
+[[nodiscard]] const char* community_list(const Community& community) noexcept;
 
 [[nodiscard]] std::string short_digest(std::string_view text);  // 16 hexadecimal digits
 
