@@ -61,8 +61,6 @@ class Lines {
   }
 
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
-  [[nodiscard]] std::string take() && { return std::move(text_); }
-  void reserve(std::size_t bytes) { text_.reserve(bytes); }
   // A file named "<stem>-<digest of the text>.conf".
   [[nodiscard]] std::shared_ptr<const RenderedFile> file(std::string_view stem) &&;
 
