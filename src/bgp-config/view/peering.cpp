@@ -222,6 +222,7 @@ Offers Peering::workload_peers(const Symbol& name, const BgpPeer& peer) const {
     std::array<bool, 2> seen{};
     for (const Cidr& net : workload.nets) {  // the first one of each family
       const Family family = net.family();
+      if (is_link_local(net.addr) || net.addr == Addr{family, {}}) continue;  // nobody's, or no one's without an interface
       if (std::exchange(seen[index(family)], true) || !context_.node_ip[index(family)]) continue;
       Offer offer{{net.addr, {}}, {Class::Workload, name, workload.interface}, *session, 0};
       offer.session.family = family;

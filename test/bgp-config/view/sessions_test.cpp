@@ -391,6 +391,8 @@ TEST_CASE("workloads that felix says are peers have passive sessions") {
                         {"cali2", {cidr("10.65.0.2/32")}, ""},
                         {"cali3", {cidr("10.65.0.3/32")}, "other"}});
   CHECK(c.names() == "Local_Workload_10_65_0_1 Local_Workload_fd65__1");
+  c.view.set_workloads({{"cali1", {cidr("fe80::1/128"), cidr("0.0.0.0/32"), cidr("10.65.0.1/32"), cidr("fd65::1/128")}, "p"}});
+  CHECK(c.names() == "Local_Workload_10_65_0_1 Local_Workload_fd65__1");  // no neighbour has the others
   const Session& s = *c.session("Local_Workload_10_65_0_1");
   CHECK(s.passive);
   CHECK_FALSE(s.source);
