@@ -34,7 +34,8 @@ bool Session::connect() {
   if (store_) return true;
   if (settings() == nullptr) return false;
   datastore::Settings wanted;
-  wanted.url = url_ = settings_->datastore.url;
+  wanted.at = settings_->datastore;
+  url_ = wanted.at.url;
   auto store = datastore::connect_store(wanted);
   if (!store) {
     if (store.error().code == ErrorCode::Invalid) {

@@ -31,7 +31,7 @@ Result<std::string> directory_of(const std::string& url) {
 }  // namespace
 
 Result<std::unique_ptr<Watcher>> connect_watcher(const Settings& settings, boost::asio::io_context& io, WatchSink& sink) {
-  auto directory = directory_of(settings.url);
+  auto directory = directory_of(settings.at.url);
   if (!directory) return directory.error();
   FileSourceOptions options;
   options.directory = std::move(*directory);
@@ -43,7 +43,7 @@ Result<std::unique_ptr<Watcher>> connect_watcher(const Settings& settings, boost
 }
 
 Result<std::unique_ptr<Store>> connect_store(const Settings& settings) {
-  auto directory = directory_of(settings.url);
+  auto directory = directory_of(settings.at.url);
   if (!directory) return directory.error();
   return make_file_store(*directory);
 }

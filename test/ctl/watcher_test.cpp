@@ -48,7 +48,7 @@ struct World {
     boost::asio::io_context io;
     Sink sink;
     datastore::Settings settings;
-    settings.url = "file://" + store;
+    settings.at.url = "file://" + store;
     for (const KindInfo& kind : all_kinds())
       if (kind.decoded) settings.kinds.insert(kind.kind);
     auto watcher = datastore::connect_watcher(settings, io, sink);

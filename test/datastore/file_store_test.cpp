@@ -295,14 +295,14 @@ TEST_CASE("what may not be read is left out of a list and named, and an object t
 TEST_CASE("datastore URLs that cannot be had say what to do instead") {
   datastore::Settings settings;
   for (const char* url : {"etcd://10.0.0.1:2379", "etcds://a", "kubernetes:"}) {
-    settings.url = url;
+    settings.at.url = url;
     const auto store = datastore::connect_store(settings);
     REQUIRE_FALSE(store);
     CHECK(store.error().code == ErrorCode::Unsupported);
     CHECK(store.error().text.find("file:///") != std::string::npos);
   }
   for (const char* url : {"", "http://x", "file:relative", "file://host/x"}) {
-    settings.url = url;
+    settings.at.url = url;
     const auto store = datastore::connect_store(settings);
     REQUIRE_FALSE(store);
     CHECK(store.error().code == ErrorCode::Invalid);

@@ -8,6 +8,7 @@
 #include "margay/base/result.hpp"
 #include "margay/datastore/store.hpp"
 #include "margay/datastore/watch.hpp"
+#include "margay/settings/settings.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -16,7 +17,8 @@ class io_context;
 namespace margay::datastore {
 
 struct Settings {
-  std::string url = "file:///etc/margay/resources";
+  settings::Datastore at;        // where it is, and who we are there
+  std::string secrets_dir;       // where Secrets are read from when the datastore has no place for them (etcd); empty: nowhere
   std::string state_dir;         // where last valid forms are kept over a restart; empty: not kept
   bool read_only_state = false;  // state_dir is another process's: its last valid forms are used, nothing is written or locked
   DecodeOptions decode;

@@ -24,7 +24,8 @@ ViewOptions view_options(const settings::Settings& settings, const settings::Env
 Result<std::unique_ptr<datastore::Watcher>> watch(const settings::Settings& settings, boost::asio::io_context& io,
                                                   datastore::WatchSink& sink, bool read_only) {
   datastore::Settings wanted;
-  wanted.url = settings.datastore.url;
+  wanted.at = settings.datastore;
+  wanted.secrets_dir = settings.bgp.secrets_dir;
   wanted.state_dir = settings.state_dir + "/bgp-config";
   wanted.read_only_state = read_only;
   wanted.kinds = View::kinds();

@@ -117,7 +117,7 @@ class Felix final : public datastore::WatchSink, public calc::MessageSink {
   Status watch() {
     watched_prefix_ = config_.rules.interface_prefixes.front();
     datastore::Settings wanted;
-    wanted.url = settings_.datastore.url;
+    wanted.at = settings_.datastore;
     wanted.state_dir = settings_.state_dir + "/felix";
     wanted.decode.interface_prefix = watched_prefix_;
     wanted.kinds = felix_kinds();

@@ -61,7 +61,7 @@ Status read_snapshot(const settings::Settings& settings, const std::string& pref
   boost::asio::io_context io{1};
   Snapshot snapshot{io, watch};
   datastore::Settings wanted;
-  wanted.url = settings.datastore.url;
+  wanted.at = settings.datastore;
   wanted.state_dir = settings.state_dir + "/felix";  // the daemon's, which may be running
   wanted.read_only_state = true;
   wanted.decode.interface_prefix = prefix;
