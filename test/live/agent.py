@@ -381,6 +381,9 @@ class Spray(threading.Thread):
         except OSError as e:
             self.error = e.strerror or str(e)
 
+    def report(self):
+        return {"sent": list(self.sent), "error": self.error}
+
 
 # ---- raw ------------------------------------------------------------------------------------------------------------
 
@@ -479,11 +482,13 @@ def handle(command):
         FLOWS[command["name"]] = Spray(command)
         FLOWS[command["name"]].start()
         return {}
+    if what == "spray_report":
+        return FLOWS[command["name"]].report()
     if what == "stop_spray":
         spray = FLOWS.pop(command["name"])
         spray.stop.set()
         spray.join(10)
-        return {"sent": spray.sent, "error": spray.error}
+        return spray.report()
     if what == "send":
         for _ in range(command.get("count", 1)):
             send_raw(command)

@@ -211,6 +211,8 @@ class Frr:
             # -P 0: no TCP port for the terminal.
             # FRR 10 has this socket no more, nor the option.
             more = ["--bfdctl", self.directory / "bfdd.sock"] if name == "bfdd" and "--bfdctl" in usage_of_bfdd() else []
+            # An IPv6 route that changes is replaced in one step, not taken away and put in again: packets between would be lost.
+            more += ["--v6-rr-semantics"] if name == "zebra" else []
             daemon.spawn(f"{FRR}/{name}", "-f", path, "-i", self.directory / f"{name}.pid", "-z", zserv,
                          "--vty_socket", self.vty, "-P", "0", *more)
             if name == "zebra":  # the others try again only after seconds

@@ -77,7 +77,8 @@ class Rules(FeatureTest):
         spec["spec"]["performanceHints"] = ["AssumeNeededOnEveryNode"]
         self.apply(spec)
         self.wait_for(lambda: all(":cali-pi-gnp/everywhere" in self.host.iptables(f) for f in (4, 6)))
-        self.assertTrue(any(self.client.ip4 in self.host.members(s) for s in self.host.sets() if s.startswith("cali40s:")))
+        self.wait_for(lambda: any(self.client.ip4 in members for name, members in self.host.contents().items() if name.startswith("cali40s:")),
+                      what="a set with the client")
         del spec["spec"]["performanceHints"]
         self.apply(spec)
         self.wait_for(lambda: ":cali-pi-gnp/everywhere" not in self.host.iptables(4))

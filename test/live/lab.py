@@ -317,9 +317,18 @@ class Host(Place):
         """Runs an iptables command under the lock that the daemon takes (every host of a lab has its own)."""
         return self.run("env", f"XTABLES_LOCKFILE={self.base / 'xtables.lock'}", *args, check=check, stdin=stdin)
 
+    def contents(self):
+        """name → members of every set, in one look: a set that goes between a listing of names and one of members is no error."""
+        found = {}
+        for block in self.run("ipset", "list").split("\n\n"):
+            head, _, members = block.partition("\nMembers:")
+            if head.startswith("Name: "):
+                found[head.splitlines()[0].removeprefix("Name: ")] = sorted(m for m in members.split("\n")[1:] if m)
+        return found
+
     def members(self, name):
-        text = self.run("ipset", "list", name)
-        return sorted(text.split("Members:\n")[1].split("\n")[:-1]) if "Members:\n" in text else []
+        """Of a set that is not there, none."""
+        return self.contents().get(name, [])
 
     def routes(self, family):
         return json.loads(self.run("ip", f"-{family}", "-j", "route", "show") or "[]")
