@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -93,6 +94,16 @@ Addr Cidr::last() const noexcept {
 }
 
 std::string Cidr::to_string() const { return addr.to_string() + '/' + std::to_string(prefix); }
+
+bool is_host_address(const Addr& addr) noexcept {
+  static const Cidr kNot4[] = {*Cidr::parse("0.0.0.0/32"), *Cidr::parse("127.0.0.0/8"), *Cidr::parse("169.254.0.0/16"),
+                               *Cidr::parse("224.0.0.0/4"), *Cidr::parse("255.255.255.255/32")};
+  static const Cidr kNot6[] = {*Cidr::parse("::/128"), *Cidr::parse("::1/128"), *Cidr::parse("fe80::/10"),
+                               *Cidr::parse("ff00::/8")};
+  const auto holds = [&](const Cidr& cidr) { return cidr.contains(addr); };
+  return addr.family == Family::V4 ? std::none_of(std::begin(kNot4), std::end(kNot4), holds)
+                                   : std::none_of(std::begin(kNot6), std::end(kNot6), holds);
+}
 
 std::optional<Mac> Mac::parse(std::string_view text) noexcept {
   if (text.size() != 17) return std::nullopt;

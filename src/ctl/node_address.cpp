@@ -44,16 +44,6 @@ class Pattern {
   bool good_;
 };
 
-bool global_unicast(const Addr& addr) {
-  static const Cidr kNot4[] = {*Cidr::parse("0.0.0.0/32"), *Cidr::parse("127.0.0.0/8"), *Cidr::parse("169.254.0.0/16"),
-                               *Cidr::parse("224.0.0.0/4"), *Cidr::parse("255.255.255.255/32")};
-  static const Cidr kNot6[] = {*Cidr::parse("::/128"), *Cidr::parse("::1/128"), *Cidr::parse("fe80::/10"),
-                               *Cidr::parse("ff00::/8")};
-  const auto holds = [&](const Cidr& cidr) { return cidr.contains(addr); };
-  return addr.family == Family::V4 ? std::none_of(std::begin(kNot4), std::end(kNot4), holds)
-                                   : std::none_of(std::begin(kNot6), std::end(kNot6), holds);
-}
-
 std::vector<std::string> split(std::string_view text) {
   std::vector<std::string> out;
   for (;;) {
@@ -68,7 +58,7 @@ std::vector<std::string> split(std::string_view text) {
 std::vector<Candidate> offered(const HostInterface& interface, Family family) {
   std::vector<Candidate> primary, secondary;
   for (const HostAddress& one : interface.addresses)
-    if (one.addr.family == family && one.usable && global_unicast(one.addr))
+    if (one.addr.family == family && one.usable && is_host_address(one.addr))
       (one.secondary ? secondary : primary).push_back({one.addr, one.prefix, interface.name});
   return primary.empty() ? secondary : primary;
 }
@@ -201,7 +191,7 @@ Result<AddressWish> parse_address_wish(Family family, std::string_view text) {
   if (const auto addr = Addr::parse(text.substr(0, slash)); addr && addr->family == family) {
     const auto cidr = Cidr::parse(text);
     if (!cidr) return Error{ErrorCode::Invalid, fmt::format("{} {}: the prefix length is wrong", flag_of(family), text)};
-    if (!global_unicast(*addr))
+    if (!is_host_address(*addr))
       return Error{ErrorCode::Invalid, fmt::format("{} {}: no other host can reach this address", flag_of(family), text)};
     wish.what = AddressWish::What::Given;
     wish.given = *addr;

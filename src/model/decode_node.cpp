@@ -15,6 +15,10 @@ namespace margay::model {
 
 namespace {
 
+constexpr std::string_view kNobodys =
+    "is no address by which others reach the node: it is unspecified, loopback, link-local, multicast or "
+    "broadcast";
+
 // "A/n" keeps the address, which Cidr alone would mask away.
 struct HostNet {
   Addr addr;
@@ -47,8 +51,10 @@ void read_bgp(Field bgp, Node& node) {
     const Field field = bgp[family == Family::V4 ? "ipv4Address" : "ipv6Address"];
     const auto text = field.text();
     if (!text) continue;
-    if (const auto host = parse_host_net(*text, family)) set_address(node, family, *host);
-    else field.error(fmt::format("{} is not an IPv{} address with prefix length", shown(*text), digit(family)));
+    const auto host = parse_host_net(*text, family);
+    if (!host) field.error(fmt::format("{} is not an IPv{} address with prefix length", shown(*text), digit(family)));
+    else if (!is_host_address(host->addr)) field.error(fmt::format("{} {}", shown(*text), kNobodys));
+    else set_address(node, family, *host);
   }
   node.as_number = read_as_number_or_unset(bgp["asNumber"]);
   (void)bgp["ipv4IPIPTunnelAddr"].addr(Family::V4);
@@ -115,8 +121,8 @@ void decode_kubernetes_node(const ObjectId& id, Field root, Decoded& out) {
   node->labels = Labels{std::move(pairs)};
 
   for (const Family family : kFamilies) {
-    if (const auto host = parse_host_net(annotations[family == Family::V4 ? kV4 : kV6].text(), family))
-      set_address(*node, family, *host);
+    const auto host = parse_host_net(annotations[family == Family::V4 ? kV4 : kV6].text(), family);
+    if (host && is_host_address(host->addr)) set_address(*node, family, *host);
     const auto tunnel = Addr::parse(annotations[family == Family::V4 ? kWireguardV4 : kWireguardV6].text());
     if (tunnel && tunnel->family == family) node->wireguard[index(family)] = tunnel;
   }

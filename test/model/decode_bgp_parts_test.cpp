@@ -151,6 +151,41 @@ TEST_CASE("what routing wants of a Calico node") {
                         });
 }
 
+TEST_CASE("an address by which nobody reaches a node is none") {
+  for (const std::string text : {"0.0.0.0/24", "127.0.0.1", "169.254.7.7/16", "224.0.0.1/24", "239.255.255.255",
+                                 "255.255.255.255", "::/64", "::1", "fe80::1/64", "febf::1/64", "ff02::1", "ffee::10/64"}) {
+    INFO(text);
+    const bool six = text.find(':') != std::string::npos;
+    const json calico{{"kind", "Node"},
+                      {"apiVersion", "projectcalico.org/v3"},
+                      {"metadata", {{"name", "n"}}},
+                      {"spec", {{"bgp", {{six ? "ipv6Address" : "ipv4Address", text}}}}}};
+    CHECK(errors_of(calico).find("is no address by which others reach the node") != std::string::npos);
+    // A machine wrote the annotation: that address counts as absent, the other one does not.
+    const json kubernetes{{"kind", "Node"},
+                          {"apiVersion", "v1"},
+                          {"metadata",
+                           {{"name", "n"},
+                            {"annotations",
+                             {{"projectcalico.org/IPv4Address", six ? "10.0.0.1/24" : text},
+                              {"projectcalico.org/IPv6Address", six ? text : "fd00::1/64"}}}}}};
+    const auto node = value_of<Node>(kubernetes);
+    CHECK(node->ipv4.has_value() == six);
+    CHECK(node->ipv6.has_value() != six);
+    CHECK((six ? node->ipv6_net : node->ipv4_net) == std::nullopt);
+  }
+  for (const char* text : {"10.0.0.0/31", "0.0.0.1", "223.255.255.255", "100.64.0.1/10", "fd00::1", "2000::", "fec0::1/64"}) {
+    INFO(text);
+    const json good{
+        {"kind", "Node"},
+        {"apiVersion", "projectcalico.org/v3"},
+        {"metadata", {{"name", "n"}}},
+        {"spec",
+         {{"bgp", {{std::string_view{text}.find(':') != std::string_view::npos ? "ipv6Address" : "ipv4Address", text}}}}}};
+    CHECK(errors_of(good) == "");
+  }
+}
+
 TEST_CASE(
     "what routing wants of a Kubernetes node: wrong annotations count as absent, but margayctl reports those an operator "
     "writes") {

@@ -70,6 +70,9 @@ struct Mac {
   friend auto operator<=>(const Mac&, const Mac&) = default;
 };
 
+// What a host can have towards others: not unspecified, loopback, link-local, multicast or broadcast.
+[[nodiscard]] bool is_host_address(const Addr& addr) noexcept;
+
 [[nodiscard]] std::size_t hash_bytes(const void* data, std::size_t size, std::size_t seed = 0) noexcept;
 
 }  // namespace margay
